@@ -1,0 +1,19 @@
+//! The trust core: what a record is, what may be signed, and which records may stand. Pure: no disk, clock or network.
+
+pub mod fields;
+pub mod genesis;
+pub mod hash;
+pub mod ids;
+pub mod json;
+pub mod key;
+pub mod kinds;
+pub mod limits;
+pub mod note;
+pub mod policy;
+pub mod record;
+pub mod refusal;
+pub mod rules;
+pub mod state;
+pub mod text;
+pub mod time;
+pub mod validators;

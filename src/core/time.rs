@@ -1,0 +1,136 @@
+//! Points in time and days: RFC 3339 UTC with milliseconds, exactly 24 characters; days `YYYY-MM-DD`.
+
+use std::fmt;
+
+use jiff::civil::Date;
+use jiff::tz::{Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::core::refusal::{Code, Refusal};
+
+/// Milliseconds since 1970-01-01T00:00:00Z, from year 1970 to 9999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(u64);
+
+/// The last millisecond of year 9999.
+const UNIX_MS_MAX: u64 = 253_402_300_799_999;
+
+impl Time {
+    /// `None` beyond year 9999.
+    pub fn from_unix_ms(unix_ms: u64) -> Option<Self> {
+        (unix_ms <= UNIX_MS_MAX).then_some(Time(unix_ms))
+    }
+
+    pub fn unix_ms(self) -> u64 {
+        self.0
+    }
+
+    /// # Errors
+    /// `field-invalid` for anything but 24 characters `YYYY-MM-DDThh:mm:ss.mmmZ` of a real moment from 1970 on.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let invalid = || Refusal::new(Code::FieldInvalid, text, "a time as 2026-11-25T01:02:03.000Z");
+        let shape = b"dddd-dd-ddTdd:dd:dd.dddZ";
+        let shaped = text.len() == shape.len()
+            && text.bytes().zip(shape).all(|(byte, want)| if *want == b'd' { byte.is_ascii_digit() } else { byte == *want });
+        if !shaped || &text[17..19] == "60" {
+            return Err(invalid());
+        }
+        let timestamp: Timestamp = text.parse().map_err(|_| invalid())?;
+        u64::try_from(timestamp.as_millisecond()).ok().and_then(Time::from_unix_ms).ok_or_else(invalid)
+    }
+
+    /// Later by `ms`, ending at the last moment of year 9999.
+    pub fn plus_ms(self, ms: u64) -> Self {
+        Time(self.0.saturating_add(ms).min(UNIX_MS_MAX))
+    }
+
+    /// The day that holds this moment at a fixed offset from UTC.
+    pub fn day(self, offset_minutes: u64) -> Day {
+        let zone = zone(offset_minutes);
+        let ms = i64::try_from(self.0).expect("a time is below year 10000");
+        let timestamp = Timestamp::from_millisecond(ms).expect("a time is below year 10000");
+        Day(zone.to_datetime(timestamp).date())
+    }
+}
+
+fn zone(offset_minutes: u64) -> TimeZone {
+    let seconds = i32::try_from(offset_minutes.min(840) * 60).expect("at most 14 hours");
+    TimeZone::fixed(Offset::from_seconds(seconds).expect("at most 14 hours"))
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = i64::try_from(self.0).expect("a time is below year 10000");
+        let timestamp = Timestamp::from_millisecond(ms).expect("a time is below year 10000");
+        write!(f, "{timestamp:.3}")
+    }
+}
+
+/// A calendar day, `YYYY-MM-DD`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(Date);
+
+impl Day {
+    /// # Errors
+    /// `field-invalid` for anything but `YYYY-MM-DD` of a real day.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let invalid = || Refusal::new(Code::FieldInvalid, text, "a day as 2026-11-25");
+        let bytes = text.as_bytes();
+        let shaped = bytes.len() == 10
+            && bytes.iter().enumerate().all(|(index, byte)| if index == 4 || index == 7 { *byte == b'-' } else { byte.is_ascii_digit() });
+        if !shaped {
+            return Err(invalid());
+        }
+        text.parse::<Date>().map(Day).map_err(|_| invalid())
+    }
+
+    pub fn date(self) -> Date {
+        self.0
+    }
+
+    /// The first moment of this day at a fixed offset from UTC; `None` before 1970.
+    pub fn start(self, offset_minutes: u64) -> Option<Time> {
+        let midnight = zone(0).to_timestamp(self.0.at(0, 0, 0, 0)).ok()?;
+        let minutes = i64::try_from(offset_minutes.min(840)).ok()?;
+        let start = midnight.checked_sub(SignedDuration::from_mins(minutes)).ok()?;
+        u64::try_from(start.as_millisecond()).ok().and_then(Time::from_unix_ms)
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_one_text() {
+        let time = Time::parse("2026-11-25T01:02:03.000Z").unwrap();
+        assert_eq!(time.to_string(), "2026-11-25T01:02:03.000Z");
+        assert_eq!(time.unix_ms(), 1_795_568_523_000);
+        for bad in [
+            "2026-11-25T01:02:03Z",
+            "2026-11-25 01:02:03.000Z",
+            "2026-02-30T01:02:03.000Z",
+            "2026-11-25T01:02:60.000Z",
+            "1969-12-31T23:59:59.999Z",
+        ] {
+            assert!(Time::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_day_starts_at_the_ledgers_offset() {
+        let day = Day::parse("2026-11-25").unwrap();
+        let start = day.start(480).unwrap();
+        assert_eq!(start.to_string(), "2026-11-24T16:00:00.000Z");
+        assert_eq!(start.day(480), day);
+        assert_eq!(start.day(0).to_string(), "2026-11-24");
+        assert!(Day::parse("2026-02-29").is_err());
+        assert!(Day::parse("+02026-02-2").is_err());
+    }
+}

@@ -1,0 +1,6 @@
+//! The log's mathematics: Merkle tree, block entries, certificates, checkpoints, tiles, proofs and evidence. Pure.
+
+pub mod certificate;
+pub mod checkpoint;
+pub mod entry;
+pub mod merkle;

@@ -1,0 +1,3 @@
+//! The node: wiring, life, health, metrics.
+
+pub mod health;
