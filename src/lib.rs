@@ -16,6 +16,8 @@
 //! | [`api`] | HTTP |
 //! | [`cli`] | the command line |
 
+#![forbid(unsafe_code)]
+
 pub mod core;
 pub mod limits;
 pub mod log;

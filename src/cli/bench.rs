@@ -1,0 +1,117 @@
+//! `sharelog bench`: what the ledger costs, beside what its cryptography costs, in one run on one machine.
+//!
+//! 1. Measures the machine's floors: `verify_strict` on one core, SHA-256, fdatasync of a small file.
+//! 2. Starts a four-validator network, or takes a running one (`--network`), and prepares agencies, datasets and grants.
+//! 3. Light load: records one after the other at a fixed rate, each waited for until committed: latency.
+//! 4. Saturation: signed deliveries from all agencies as fast as the nodes take them; a record counts when its block is
+//!    committed and on disk. CPU time of the node processes comes from /proc.
+//! 5. Memory, then a clean stop and the folders' sizes.
+
+mod floors;
+mod load;
+mod prepare;
+mod report;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Args;
+
+use crate::cli::testnet;
+use crate::node::local::LocalNetwork;
+
+/// Waiting for the nodes of a fresh network.
+const READY_WAIT: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  sharelog bench --records 20000 --out bench.json
+  sharelog bench --network /tmp/net --agencies 32 --json")]
+pub struct BenchArgs {
+    /// A folder with a running `testnet init` network; without it the benchmark starts its own
+    #[arg(long, value_name = "DIR")]
+    network: Option<PathBuf>,
+    /// Where the own network lives; kept afterwards (default: a temporary folder, removed)
+    #[arg(long, value_name = "DIR", conflicts_with = "network")]
+    dir: Option<PathBuf>,
+    /// Providers that write records
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(16..=256))]
+    agencies: u32,
+    /// Records offered at saturation
+    #[arg(long, default_value_t = 30_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    records: u32,
+    /// Seconds of light load
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    light_seconds: u32,
+    /// Records per second under light load
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    rate: u32,
+    /// First port of the own network's nodes
+    #[arg(long, default_value_t = 27_600)]
+    base_port: u16,
+    /// First HTTP port of the own network's nodes
+    #[arg(long, default_value_t = 9_600)]
+    http_port: u16,
+    /// Report file: JSON, and beside it the same name with .md
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &BenchArgs) -> Result<()> {
+    let floors = floors::measure()?;
+    eprintln!("floors measured: {:.0} verify_strict/s on one core", floors.verify_per_s);
+    let temporary = std::env::temp_dir().join(format!("sharelog-bench-{}", std::process::id()));
+    let own_dir = args.dir.clone().unwrap_or_else(|| temporary.clone());
+    let mut network = match &args.network {
+        Some(dir) => LocalNetwork::open(dir, &std::env::current_exe()?)?,
+        None => start_network(args, &own_dir)?,
+    };
+    let outcome = measure(args, &mut network);
+    let clean = network.stop_all();
+    let mut report = outcome?;
+    ensure!(args.network.is_some() || clean, "a node did not end cleanly within its 10 s");
+    report.floors = floors;
+    if args.network.is_none() {
+        report.disk = Some(report::Disk::measure(&network, report.leaf_bytes)?);
+    }
+    if args.network.is_none() && args.dir.is_none() {
+        std::fs::remove_dir_all(&temporary).context("removing the temporary network")?;
+    }
+    if let Some(out) = &args.out {
+        std::fs::write(out, report.to_json() + "\n").with_context(|| format!("writing {}", out.display()))?;
+        let markdown = out.with_extension("md");
+        std::fs::write(&markdown, report.to_markdown()).with_context(|| format!("writing {}", markdown.display()))?;
+    }
+    if args.json {
+        println!("{}", report.to_json());
+    } else {
+        println!("{}", report.to_markdown());
+    }
+    Ok(())
+}
+
+fn start_network(args: &BenchArgs, dir: &std::path::Path) -> Result<LocalNetwork> {
+    testnet::init(&testnet::InitArgs::local(dir, 4, args.base_port, args.http_port))?;
+    let mut network = LocalNetwork::open(dir, &std::env::current_exe()?)?;
+    network.start_all()?;
+    for index in 0..network.nodes.len() {
+        network.wait_ready(index, READY_WAIT)?;
+    }
+    Ok(network)
+}
+
+fn measure(args: &BenchArgs, network: &mut LocalNetwork) -> Result<report::Report> {
+    let writers = prepare::writers(network, args.agencies)?;
+    eprintln!("{} agencies admitted, their datasets granted", writers.len());
+    let light = load::light(network, &writers, args.rate, args.light_seconds)?;
+    eprintln!("light load: p50 {:.0} ms", light.p50_ms);
+    let batch = prepare::signed_deliveries(&writers, args.records);
+    eprintln!("{} deliveries signed; offering them", batch.len());
+    let leaf_bytes_per_record = batch.iter().map(|note| note.len()).sum::<usize>() as f64 / batch.len() as f64;
+    let saturation = load::saturate(network, batch)?;
+    Ok(report::Report::new(args.agencies, network, light, saturation, leaf_bytes_per_record))
+}

@@ -1,0 +1,69 @@
+//! The machine's own floors, measured in the same run.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::core::hash::Hash;
+use crate::core::key::SecretKey;
+
+/// How long each rate is measured.
+const SPAN: Duration = Duration::from_millis(1_500);
+/// About the size of a share.deliver note.
+const MESSAGE_BYTES: usize = 450;
+const SYNCS: usize = 200;
+
+/// Rates of one core, and the disk's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Floors {
+    /// Ed25519 `verify_strict` per second, one core, a message of 450 bytes.
+    pub verify_per_s: f64,
+    /// SHA-256 of 450 bytes per second, one core.
+    pub sha256_per_s: f64,
+    /// Median fdatasync after a 4 KiB overwrite, ms.
+    pub fdatasync_ms: f64,
+}
+
+pub fn measure() -> Result<Floors> {
+    let secret = SecretKey::from_seed(&[11; 32]);
+    let public = secret.public();
+    let message = vec![b'x'; MESSAGE_BYTES];
+    let signature = secret.sign(&message);
+    Ok(Floors {
+        verify_per_s: rate(|| assert!(public.verifies(&message, &signature))),
+        sha256_per_s: rate(|| assert_ne!(std::hint::black_box(Hash::of(&message)), Hash::default())),
+        fdatasync_ms: fdatasync_ms()?,
+    })
+}
+
+fn rate(mut work: impl FnMut()) -> f64 {
+    let start = Instant::now();
+    let mut done = 0_u32;
+    while start.elapsed() < SPAN {
+        for _ in 0..50 {
+            work();
+        }
+        done += 50;
+    }
+    f64::from(done) / start.elapsed().as_secs_f64()
+}
+
+fn fdatasync_ms() -> Result<f64> {
+    use std::os::unix::fs::FileExt as _;
+    let path = std::env::temp_dir().join(format!("sharelog-floor-{}", std::process::id()));
+    let mut file = File::create(&path)?;
+    file.write_all(&vec![0; 1 << 20])?;
+    file.sync_all()?;
+    let mut spans = Vec::with_capacity(SYNCS);
+    for index in 0..SYNCS {
+        file.write_all_at(&[1; 4096], u64::try_from(index % 256)? * 4096)?;
+        let start = Instant::now();
+        file.sync_data()?;
+        spans.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    std::fs::remove_file(&path)?;
+    spans.sort_by(f64::total_cmp);
+    Ok(spans[SYNCS / 2])
+}

@@ -1,0 +1,177 @@
+//! Four real processes: agreement, crashes, damage. Every test ends with the judge.
+
+use std::time::{Duration, Instant};
+
+use super::judge::{Watcher, judge};
+use super::network::{Load, TestNetwork, check_load};
+
+const SETTLE: Duration = Duration::from_secs(60);
+
+/// xorshift64*: a schedule that a printed seed replays.
+struct Seeded(u64);
+
+impl Seeded {
+    fn new() -> Self {
+        let seed = std::env::var("SHARELOG_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| u64::from(std::process::id()) + 1);
+        println!("SHARELOG_SEED={seed}");
+        Seeded(seed)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % bound
+    }
+}
+
+fn urls(network: &TestNetwork) -> Vec<String> {
+    network.net.nodes.iter().map(|node| node.http.clone()).collect()
+}
+
+/// Runs a load on all nodes while `fault` works on them, lets the network settle, and judges.
+fn under_load(network: &mut TestNetwork, prefix: &str, fault: impl FnOnce(&mut TestNetwork)) {
+    let start = Instant::now();
+    let keys: Vec<_> = (0..4).map(|index| (format!("agency-{index}"), network.key(&format!("agency-{index}"), "office"))).collect();
+    let origin = network.net.origin.clone();
+    let load = Load { origin: &origin, urls: urls(network), keys, prefix };
+    let (seen, log) = Watcher::watch(&urls(network), || {
+        let (log, ()) = load.run(|| fault(network));
+        network.settle(SETTLE);
+        log
+    });
+    check_load(&log, start);
+    judge(network, &log, &seen);
+}
+
+#[test]
+fn four_validators_agree_under_load() {
+    let mut network = TestNetwork::start();
+    under_load(&mut network, "plain", |_| std::thread::sleep(Duration::from_secs(4)));
+    assert!(network.net.stop_all(), "a clean end within the promised time");
+}
+
+#[test]
+fn a_node_that_was_down_catches_up_and_votes_again() {
+    let mut network = TestNetwork::start();
+    under_load(&mut network, "down", |network| {
+        network.net.kill(3);
+        std::thread::sleep(Duration::from_secs(3));
+        let (_, size) = network.net.head(0).unwrap();
+        network.net.start(3).unwrap();
+        network.net.wait_size(3, size, Duration::from_secs(30)).unwrap();
+        network.net.wait_ready(3, Duration::from_secs(30)).unwrap();
+    });
+    // With another one gone, nothing goes on without the vote of the one that came back.
+    network.net.kill(0);
+    let key = network.key("agency-1", "office");
+    let note = super::network::duty(&network.net.origin, "agency-1", "needs-the-returned-vote", &key);
+    let (status, body) = network.net.post(1, &note, "?wait=committed").unwrap();
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+}
+
+#[test]
+fn fifty_random_kills_lose_and_double_nothing() {
+    let mut network = TestNetwork::start();
+    let mut random = Seeded::new();
+    under_load(&mut network, "kill", |network| {
+        for _ in 0..50 {
+            let victim = usize::try_from(random.below(4)).unwrap();
+            network.net.kill(victim);
+            std::thread::sleep(Duration::from_millis(random.below(300)));
+            network.net.start(victim).unwrap();
+            network.net.wait_ready(victim, Duration::from_secs(60)).unwrap_or_else(|error| panic!("{error}\n{}", network.log_tail(victim)));
+            std::thread::sleep(Duration::from_millis(200 + random.below(500)));
+        }
+    });
+}
+
+#[test]
+fn the_whole_network_killed_at_once_comes_back() {
+    let mut network = TestNetwork::start();
+    under_load(&mut network, "all", |network| {
+        for _ in 0..5 {
+            std::thread::sleep(Duration::from_millis(1_200));
+            (0..4).for_each(|index| network.net.kill(index));
+            network.net.start_all().unwrap();
+            network.all_ready();
+        }
+    });
+}
+
+#[test]
+fn two_of_four_down_halts_and_goes_on_when_one_returns() {
+    let mut network = TestNetwork::start();
+    network.net.kill(2);
+    network.net.kill(3);
+    let key = network.key("agency-0", "office");
+    let note = super::network::duty(&network.net.origin, "agency-0", "waits", &key);
+    let (status, _) = network.net.post(0, &note, "").unwrap();
+    assert_eq!(status, 202);
+    std::thread::sleep(Duration::from_secs(3));
+    let id = super::network::record_id(&note);
+    let path = format!("/api/v1/records/{id}");
+    assert_eq!(network.net.ask(0, &path).unwrap().get("status").unwrap().as_str(), Some("pending"));
+    network.net.start(2).unwrap();
+    let committed = |net: &mut sharelog::node::local::LocalNetwork, node: usize| {
+        net.ask(node, &path).is_ok_and(|record| record.get("status").and_then(|status| status.as_str()) == Some("committed"))
+    };
+    network.net.wait_until("the commit", Duration::from_secs(30), |net| committed(net, 0)).unwrap();
+    // The one that was down when the record was spread ends with it.
+    network.net.start(3).unwrap();
+    network.net.wait_until("the record at the last to return", Duration::from_secs(30), |net| committed(net, 3)).unwrap();
+    network.settle(SETTLE);
+    judge(&network, &Vec::new(), &[]);
+}
+
+#[test]
+fn a_torn_log_and_a_lost_or_damaged_index_are_repaired() {
+    let mut network = TestNetwork::start();
+    under_load(&mut network, "store", |network| {
+        std::thread::sleep(Duration::from_secs(2));
+        // The index folder is gone.
+        network.net.kill(0);
+        std::fs::remove_dir_all(network.net.nodes[0].home.join("data/sled")).unwrap();
+        network.net.start(0).unwrap();
+        network.all_ready();
+        // Its files are damaged in the middle.
+        network.net.kill(1);
+        let damaged = damage_files(&network.net.nodes[1].home.join("data/sled"));
+        assert!(damaged > 0, "void: nothing was damaged");
+        network.net.start(1).unwrap();
+        network.all_ready();
+        // The log ends in the middle of a frame.
+        network.net.kill(2);
+        tear_tail(&network.net.nodes[2].home.join("data/log"));
+        network.net.start(2).unwrap();
+        network.all_ready();
+    });
+}
+
+/// Flips bytes all over every file of a folder; gives how many.
+fn damage_files(dir: &std::path::Path) -> usize {
+    let mut damaged = 0;
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            damaged += damage_files(&path);
+            continue;
+        }
+        let mut bytes = std::fs::read(&path).unwrap();
+        for at in (64..bytes.len()).step_by(997) {
+            bytes[at] ^= 0x55;
+            damaged += 1;
+        }
+        std::fs::write(&path, bytes).unwrap();
+    }
+    damaged
+}
+
+/// Cuts the newest log file in the middle of what is written.
+fn tear_tail(dir: &std::path::Path) {
+    let newest = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "log")).max().unwrap();
+    let bytes = std::fs::read(&newest).unwrap();
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    let file = std::fs::File::options().write(true).open(&newest).unwrap();
+    file.set_len(u64::try_from(written - 40).unwrap()).unwrap();
+}
