@@ -1,4 +1,8 @@
 //! Agreement: the pool of pending records, the Malachite engine behind one door, and cosigning.
 
 pub mod checkpoints;
+pub mod cosigner;
+pub mod engine;
+#[cfg(feature = "test-faults")]
+pub mod faults;
 pub mod pool;

@@ -1,5 +1,6 @@
 //! The trust core: what a record is, what may be signed, and which records may stand. Pure: no disk, clock or network.
 
+pub mod commitment;
 pub mod fields;
 pub mod genesis;
 pub mod hash;

@@ -3,4 +3,7 @@
 pub mod certificate;
 pub mod checkpoint;
 pub mod entry;
+pub mod evidence;
 pub mod merkle;
+pub mod proof;
+pub mod tile;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The program; see [`sharelog::cli`].
+
+fn main() -> std::process::ExitCode {
+    sharelog::cli::main()
+}

@@ -1,3 +1,4 @@
-//! The node: wiring, life, health, metrics.
+//! The node: wiring and life; and local networks of node processes.
 
-pub mod health;
+pub mod local;
+pub mod run;

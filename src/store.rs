@@ -60,7 +60,7 @@ pub enum StoreError {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn open(_dir: &Path, _genesis: &Genesis) -> Result<(Writer, Reader), StoreError> {
+pub fn open(_dir: &Path, _genesis: Arc<Genesis>, _cache_bytes: u64) -> Result<(Writer, Reader), StoreError> {
     todo!()
 }
 
@@ -113,6 +113,14 @@ impl Reader {
     /// # Errors
     /// [`StoreError`].
     pub fn block(&self, _height: u64) -> Result<Option<Block>, StoreError> {
+        todo!()
+    }
+
+    /// The entry of `height`, checked against the tree; `None` beyond the head and for 0.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn entry(&self, _height: u64) -> Result<Option<BlockEntry>, StoreError> {
         todo!()
     }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
-use crate::cli::testnet;
+use crate::cli::{Global, testnet};
 use crate::node::local::LocalNetwork;
 
 /// Waiting for the nodes of a fresh network.
@@ -56,12 +56,9 @@ pub struct BenchArgs {
     /// Report file: JSON, and beside it the same name with .md
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Print the report as JSON
-    #[arg(long)]
-    json: bool,
 }
 
-pub fn run(args: &BenchArgs) -> Result<()> {
+pub fn run(args: &BenchArgs, global: &Global) -> Result<()> {
     let floors = floors::measure()?;
     eprintln!("floors measured: {:.0} verify_strict/s on one core", floors.verify_per_s);
     let temporary = std::env::temp_dir().join(format!("sharelog-bench-{}", std::process::id()));
@@ -86,7 +83,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         let markdown = out.with_extension("md");
         std::fs::write(&markdown, report.to_markdown()).with_context(|| format!("writing {}", markdown.display()))?;
     }
-    if args.json {
+    if global.json {
         println!("{}", report.to_json());
     } else {
         println!("{}", report.to_markdown());

@@ -1,8 +1,11 @@
 //! Cosigning and the public checkpoint.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::core::key::SecretKey;
 use crate::log::checkpoint::{Checkpoint, Cosignature};
+use crate::store::Reader;
 
 /// A checkpoint that more than two thirds of the judging set cosigned, and all earlier public ones are consistent with.
 #[derive(Clone, Debug)]
@@ -25,12 +28,28 @@ pub struct Cosigned {
 pub struct Checkpoints {}
 
 impl Checkpoints {
+    /// `publication` signs what this node publishes; `file` keeps the newest public checkpoint over a restart, so that the
+    /// published size never falls.
+    pub fn new(_reader: Reader, _publication: SecretKey, _file: PathBuf) -> anyhow::Result<Arc<Self>> {
+        todo!()
+    }
+
     pub fn public(&self) -> Option<Arc<PublicCheckpoint>> {
         todo!()
     }
 
     /// Wakes at every new public checkpoint.
     pub fn subscribe(&self) -> tokio::sync::watch::Receiver<Option<Arc<PublicCheckpoint>>> {
+        todo!()
+    }
+
+    /// The cosignatures that this node knows and a peer may lack: of the newest public size and of the sizes above it.
+    pub fn known(&self) -> Vec<Cosigned> {
+        todo!()
+    }
+
+    /// Wakes when [`Checkpoints::known`] has more to tell.
+    pub fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
         todo!()
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::core::hash::Hash;
 use crate::core::record::Record;
 use crate::core::refusal::Refusal;
+use crate::metrics::Metrics;
 use crate::store::Reader;
 
 /// Who brought a record.
@@ -42,7 +43,7 @@ pub enum Status {
 pub struct Pool {}
 
 impl Pool {
-    pub fn new(_reader: Reader) -> Arc<Self> {
+    pub fn new(_reader: Reader, _metrics: Arc<Metrics>) -> Arc<Self> {
         todo!()
     }
 
@@ -71,6 +72,12 @@ impl Pool {
 
     /// Drops a record that execution refused; its status says why for 10 minutes.
     pub fn refused(&self, _id: &Hash, _refusal: Refusal) {
+        todo!()
+    }
+
+    /// Pending records that this node spreads: those its clients brought, oldest first. With `since`, only those that
+    /// arrived after that count of [`Pool::arrivals`]; gives the count up to which the answer speaks.
+    pub fn to_spread(&self, _since: Option<u64>) -> (Vec<Arc<Record>>, u64) {
         todo!()
     }
 

@@ -114,6 +114,13 @@ impl Record {
         &self.leaf[..self.text_bytes]
     }
 
+    /// The body as JSON, read again from the signed text.
+    pub fn body_value(&self) -> Value {
+        let line = &self.text()[HEADER.len()..self.text_bytes - 1];
+        let head = json::parse(line, Strings::Strict).expect("a record's text was parsed before");
+        head.get("body").cloned().expect("a record has a body")
+    }
+
     /// SHA-256 of the signed text.
     pub fn id(&self) -> Hash {
         self.id

@@ -1,0 +1,147 @@
+//! The command line: noun, verb, flags; every command with `--help` and examples, `--json`, and exit codes (see [`failure`]).
+
+pub mod ask;
+pub mod bench;
+pub mod client;
+pub mod demo;
+pub mod failure;
+pub mod genesis;
+pub mod import;
+pub mod key;
+pub mod kinds;
+pub mod node;
+pub mod output;
+pub mod record;
+pub mod store;
+pub mod testnet;
+pub mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+/// Flags that every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Print JSON instead of tables and sentences
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The node to ask
+    #[arg(long, global = true, env = "SHARELOG_NODE", default_value = "http://127.0.0.1:8600", value_name = "URL")]
+    pub node: String,
+}
+
+#[derive(Debug, Parser)]
+#[command(name = "sharelog", version, about, max_term_width = 120, after_help = "Exit codes: 0 ok, 1 negative answer, 2 usage, 3 configuration, 4 network, 5 refused by rules, 6 unreadable file, 70 bug.
+
+Examples:
+  sharelog demo --exit
+  sharelog query deliveries --agency nhs-stockport-ccg")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// A local four-agency network with real data: record, query, verify
+    Demo(demo::DemoArgs),
+    /// Make the keys, genesis and homes of a local network
+    #[command(subcommand)]
+    Testnet(testnet::TestnetCommand),
+    /// Make or run a node
+    #[command(subcommand)]
+    Node(node::NodeCommand),
+    /// Put a real network's genesis together, or show one
+    #[command(subcommand)]
+    Genesis(genesis::GenesisCommand),
+    /// Make, show or rotate keys
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Agencies: admit
+    #[command(subcommand)]
+    Agency(kinds::AgencyCommand),
+    /// Duties: declare
+    #[command(subcommand)]
+    Duty(kinds::DutyCommand),
+    /// The catalogue: publish
+    #[command(subcommand)]
+    Dataset(kinds::DatasetCommand),
+    /// Requests, answers, deliveries, receipts
+    #[command(subcommand)]
+    Share(kinds::ShareCommand),
+    /// Any signed record
+    #[command(subcommand)]
+    Record(record::RecordCommand),
+    /// Records in bulk from CSV files
+    #[command(subcommand)]
+    Import(import::ImportCommand),
+    /// Lists with filters
+    #[command(subcommand)]
+    Query(ask::QueryCommand),
+    /// One record, agency, dataset or duty by its id
+    Get(ask::GetArgs),
+    /// Duty, dataset, request, answer, delivery and receipt that hang together
+    Chain(ask::ChainArgs),
+    /// Write an evidence file for records
+    Evidence(ask::EvidenceArgs),
+    /// Check an evidence file offline
+    Verify(verify::VerifyArgs),
+    /// Check or rebuild a node's store
+    #[command(subcommand)]
+    Store(store::StoreCommand),
+    /// What the ledger costs, beside what its cryptography costs
+    Bench(bench::BenchArgs),
+    /// Shell completions
+    Completions(CompletionsArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  sharelog completions bash
+  sharelog completions zsh")]
+struct CompletionsArgs {
+    shell: clap_complete::Shell,
+}
+
+/// Runs the program; its exit code is documented at [`failure::Failure`].
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Testnet(command) => testnet::run(&command, global),
+        Command::Node(command) => node::run(&command, global),
+        Command::Genesis(command) => genesis::run(&command, global),
+        Command::Key(command) => key::run(&command, global),
+        Command::Agency(command) => kinds::agency(&command, global),
+        Command::Duty(command) => kinds::duty(&command, global),
+        Command::Dataset(command) => kinds::dataset(&command, global),
+        Command::Share(command) => kinds::share(&command, global),
+        Command::Record(command) => record::run(&command, global),
+        Command::Import(command) => import::run(&command, global),
+        Command::Query(command) => ask::query(&command, global),
+        Command::Get(args) => ask::get(&args, global),
+        Command::Chain(args) => ask::chain(&args, global),
+        Command::Evidence(args) => ask::evidence(&args, global),
+        Command::Verify(args) => verify::run(&args, global),
+        Command::Store(command) => store::run(&command, global),
+        Command::Bench(args) => bench::run(&args, global),
+        Command::Completions(args) => {
+            clap_complete::generate(args.shell, &mut Cli::command(), "sharelog", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}

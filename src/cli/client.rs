@@ -1,0 +1,1 @@
+//! HTTP from the command line to a node.

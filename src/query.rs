@@ -1,0 +1,1 @@
+//! Answers from state, indexes and log, as JSON values of INTERFACES' shapes.

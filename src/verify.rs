@@ -1,0 +1,1 @@
+//! The offline verifier of evidence files: pure, no I/O.

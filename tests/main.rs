@@ -1,0 +1,5 @@
+//! One binary for all integration tests: it links once. Evil peers and failpoints need `--features test-faults`.
+
+mod it {
+    mod tidy;
+}
