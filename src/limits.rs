@@ -31,6 +31,9 @@ pub const RECHECK_RECORDS_MAX: usize = 256;
 pub const COSIGNED_SIZES_MAX: usize = 16;
 /// Eligible blocks that a cosigner signs in one pass, the newest ones: each costs a sync.
 pub const COSIGN_PASS_MAX: usize = 16;
+/// Blocks that a starting cosigner looks back for the newest eligible one: a minute at full rate; the newest block is signed
+/// soon in any case.
+pub const COSIGN_START_BLOCKS_MAX: u64 = 4_096;
 /// A note file (checkpoint or cosigner's): three lines and 16 signature lines are below 6 KiB.
 pub const NOTE_FILE_BYTES_MAX: u64 = 64 * 1024;
 
