@@ -51,12 +51,16 @@ pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(20);
 pub const SWARM_STREAMS_MAX: usize = 16;
 /// Pending records are spread again after this time, as DESIGN.md says.
 pub const SPREAD_AGAIN: Duration = Duration::from_secs(1);
+/// Leaf bytes that one such round sends again to one peer: what is fresh goes first and is rarely behind it.
+pub const SPREAD_AGAIN_BYTES_MAX: usize = 1024 * 1024;
 /// First pause before a peer is dialled again: local networks restart nodes often.
 pub const REDIAL_MIN: Duration = Duration::from_millis(200);
 /// Longest pause: a peer that is back is found within two seconds.
 pub const REDIAL_MAX: Duration = Duration::from_secs(2);
 /// Connections per peer: both sides may dial at once, and half-open ones of a restarted peer take a while to be seen.
 pub const CONNECTIONS_PER_PEER_MAX: u32 = 4;
+/// An older connection is closed when its peer makes another one: both sides dial at once only within a short while.
+pub const CONNECTION_SUPERSEDED_AFTER: Duration = Duration::from_secs(5);
 /// Handshakes of unknown callers at once.
 pub const HANDSHAKES_MAX: u32 = 64;
 /// A peer is pinged this often, so that a dead link is noticed.
