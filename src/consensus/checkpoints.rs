@@ -201,7 +201,7 @@ impl Checkpoints {
         }
         let has_more = {
             let mut state = self.state();
-            signed.into_iter().fold(false, |more, cosignature| state.collected.insert(*size, *root, cosignature.clone()) || more)
+            signed.into_iter().filter(|cosignature| state.collected.insert(*size, *root, (*cosignature).clone())).count() > 0
         };
         if has_more {
             self.changes.send_modify(|count| *count = count.wrapping_add(1));
@@ -253,8 +253,7 @@ impl Checkpoints {
         let Some(judged) = judge(&self.reader, checkpoint.size)?.filter(|judged| judged.root == checkpoint.root) else {
             bail!("a public checkpoint of {} leaves with root {} that the own log contradicts", checkpoint.size, checkpoint.root);
         };
-        let cosignatures: Vec<_> =
-            cosignatures.into_iter().filter(|cosignature| counts(&judged.set, &checkpoint, cosignature)).collect();
+        let cosignatures: Vec<_> = cosignatures.into_iter().filter(|cosignature| counts(&judged.set, &checkpoint, cosignature)).collect();
         if !is_quorum(&judged.set, &cosignatures) {
             bail!("a public checkpoint of {} leaves without a quorum of cosignatures", checkpoint.size);
         }

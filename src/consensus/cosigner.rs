@@ -175,7 +175,11 @@ impl Signing {
         if let Some(noted) = self.noted.last() {
             let own = merkle::root_at(&self.cosigner.reader, noted.size)?;
             if own != noted.root {
-                bail!("this validator signed the root {} at {} leaves, but its own log has {own} there: it signs no more", noted.root, noted.size);
+                bail!(
+                    "this validator signed the root {} at {} leaves, but its own log has {own} there: it signs no more",
+                    noted.root,
+                    noted.size
+                );
             }
         }
         let checkpoint = Checkpoint { origin: entry.ledger, size, root: judged.root };

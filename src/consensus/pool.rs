@@ -26,7 +26,6 @@ use tokio::sync::watch;
 use crate::consensus::pool::lately::Lately;
 use crate::consensus::pool::pending::Pending;
 use crate::core::hash::Hash;
-use crate::core::limits::RECORD_BYTES_MAX;
 use crate::core::policy::Policy;
 use crate::core::record::Record;
 use crate::core::refusal::{Code, Refusal};
@@ -83,10 +82,17 @@ pub struct Pool {
 struct Records {
     pending: Pending,
     lately: Lately,
-    /// Leaves of peers that this node's head cannot judge yet, by leaf hash, and since when.
-    waiting: HashMap<Hash, (Instant, Arc<[u8]>)>,
+    /// Records of peers that this node's head cannot judge yet, by leaf hash, and since when.
+    waiting: HashMap<Hash, (Instant, Arc<Record>)>,
     /// Arrival number up to which pending records were judged again.
     rechecked: u64,
+}
+
+impl Records {
+    /// A record with these bytes that was seen before: its signatures need no second check.
+    fn seen(&self, leaf_hash: &Hash) -> Option<Arc<Record>> {
+        self.waiting.get(leaf_hash).map(|(_, record)| record).or_else(|| self.lately.by_leaf_hash(leaf_hash)).cloned()
+    }
 }
 
 impl Pool {
@@ -111,11 +117,8 @@ impl Pool {
             Err(refusal) if matches!(refusal.code, Code::Quota | Code::PoolFull) => {
                 self.metrics.limits_reached.inc();
             }
-            Err(refusal) => {
+            Err(_) => {
                 self.metrics.records_refused.inc();
-                if source == Source::Peer && refusal.may_pass_later() {
-                    self.wait(leaf, Instant::now());
-                }
             }
         }
         outcome
@@ -199,11 +202,11 @@ impl Pool {
     /// Judges the waiting records of peers again.
     pub fn retry_waiting(&self) {
         let waiting = std::mem::take(&mut self.records().waiting);
-        waiting.into_values().collect::<Vec<_>>().into_par_iter().for_each(|(since, leaf)| {
-            if let Err(refusal) = self.take(&leaf, Source::Peer)
-                && refusal.may_pass_later()
+        waiting.into_values().collect::<Vec<_>>().into_par_iter().for_each(|(since, record)| {
+            if let Err(refusal) = self.consider(&record, Source::Peer)
+                && is_early(&refusal)
             {
-                self.wait(&leaf, since);
+                self.wait(record, since);
             }
         });
     }
@@ -233,13 +236,28 @@ impl Pool {
     }
 
     fn take(&self, leaf: &[u8], source: Source) -> Result<Submitted, Refusal> {
-        if leaf.len() <= RECORD_BYTES_MAX {
-            let known = self.records().pending.id_of_leaf(&merkle::leaf_hash(leaf));
-            if let Some(answer) = known.and_then(|id| self.known_pending(id, source)) {
-                return Ok(answer);
-            }
+        let leaf_hash = merkle::leaf_hash(leaf);
+        let known = self.records().pending.id_of_leaf(&leaf_hash);
+        if let Some(answer) = known.and_then(|id| self.known_pending(id, source)) {
+            return Ok(answer);
         }
-        let record = Record::parse(leaf, &self.reader.genesis().origin)?;
+        let seen = self.records().seen(&leaf_hash);
+        let record = match seen {
+            Some(record) => record,
+            None => Arc::new(Record::parse(leaf, &self.reader.genesis().origin)?),
+        };
+        let outcome = self.consider(&record, source);
+        if let Err(refusal) = &outcome
+            && source == Source::Peer
+            && is_early(refusal)
+        {
+            self.wait(record, Instant::now());
+        }
+        outcome
+    }
+
+    /// Steps 1 (by id) to 4.
+    fn consider(&self, record: &Arc<Record>, source: Source) -> Result<Submitted, Refusal> {
         let id = record.id();
         if let Some(position) = rules::position_of(&self.reader, &id) {
             return Ok(Submitted::Committed { id, position });
@@ -247,12 +265,12 @@ impl Pool {
         if let Some(answer) = self.known_pending(id, source) {
             return Ok(answer);
         }
-        self.records().pending.room_for(&record.by, leaf.len())?;
-        if let Err(refusal) = self.judge(&record) {
+        self.records().pending.room_for(&record.by, record.leaf().len())?;
+        if let Err(refusal) = self.judge(record) {
             // Its block may have been committed while it was judged.
             return rules::position_of(&self.reader, &id).map(|position| Submitted::Committed { id, position }).ok_or(refusal);
         }
-        self.keep(Arc::new(record), source)
+        self.keep(record.clone(), source)
     }
 
     /// The answer for a pending id; a client that brings it again makes this node spread it.
@@ -269,17 +287,19 @@ impl Pool {
 
     /// Judges a record at the place after the head; verifies its signatures unless that was done before.
     fn judge(&self, record: &Record) -> Result<(), Refusal> {
+        let verified_before = record.signatures_verified();
         let head = self.reader.head();
         let time = now().max(head.time.plus_ms(1));
         let rules = self.policy(head.height).rules;
         let block = BlockContext { height: head.height.saturating_add(1), position: head.size, time, rules };
-        rules::apply(&self.reader, record, &block).map(|_| ())
+        let verdict = rules::apply(&self.reader, record, &block).map(|_| ());
+        let verified = record.signatures_verified().saturating_sub(verified_before);
+        self.metrics.signatures_verified.inc_by(u64::try_from(verified).expect("a note has at most 100 lines"));
+        verdict
     }
 
     fn keep(&self, record: Arc<Record>, source: Source) -> Result<Submitted, Refusal> {
         let id = record.id();
-        let signatures = u64::try_from(record.signatures.len()).expect("a note has at most 100 lines");
-        self.metrics.signatures_verified.inc_by(signatures);
         let arrivals = {
             let mut records = self.records();
             if records.pending.get(&id).is_some() {
@@ -310,12 +330,12 @@ impl Pool {
         }
     }
 
-    /// Keeps a peer's leaf for the next heads, when there is room and it has not waited for long.
-    fn wait(&self, leaf: &[u8], since: Instant) {
+    /// Keeps a peer's record for the next heads, when there is room and it has not waited for long.
+    fn wait(&self, record: Arc<Record>, since: Instant) {
         if since.elapsed() < WAITING_KEPT {
             let mut records = self.records();
             if records.waiting.len() < WAITING_RECORDS_MAX {
-                records.waiting.entry(merkle::leaf_hash(leaf)).or_insert_with(|| (since, leaf.into()));
+                records.waiting.entry(record.leaf_hash()).or_insert((since, record));
             }
         }
     }
@@ -339,6 +359,11 @@ impl Pool {
         let oldest_ms = head.time.unix_ms().saturating_sub(age_ms_max);
         (Time::from_unix_ms(oldest_ms).expect("below the head's time"), age_ms_max)
     }
+}
+
+/// Whether a newer head may judge otherwise; a lack of room is no matter of heads.
+fn is_early(refusal: &Refusal) -> bool {
+    refusal.may_pass_later() && !matches!(refusal.code, Code::Quota | Code::PoolFull)
 }
 
 /// This node's clock.
