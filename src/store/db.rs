@@ -166,8 +166,7 @@ pub struct Db {
 /// A sled that may be believed, and what it holds.
 pub struct Opened {
     pub db: Db,
-    /// `None`: empty.
-    pub mark: Option<Mark>,
+    pub mark: Mark,
     pub digest: Digest,
 }
 
@@ -206,12 +205,11 @@ impl Db {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn create(paths: &Paths, cache_bytes: u64) -> Result<Opened, StoreError> {
+    pub fn create(paths: &Paths, cache_bytes: u64) -> Result<Self, StoreError> {
         paths.remove()?;
         fs::create_dir_all(&paths.folder).map_err(io_error("create", &paths.folder))?;
         sync_dir(&paths.parent)?;
-        let db = Db::open_unchecked(paths, cache_bytes).map_err(|found| paths.corrupt(found))?;
-        Ok(Opened { db, mark: None, digest: Digest::default() })
+        Db::open_unchecked(paths, cache_bytes).map_err(|found| paths.corrupt(found))
     }
 
     fn open_unchecked(paths: &Paths, cache_bytes: u64) -> Result<Self, String> {
@@ -241,7 +239,7 @@ impl Db {
                 return Err(format!("{} entries, or others, where the head counts {}", found.count, digest.count));
             }
         }
-        Ok(Opened { db: self, mark: Some(mark), digest })
+        Ok(Opened { db: self, mark, digest })
     }
 
     /// The value under `key`, its checksum checked and taken off.
