@@ -124,6 +124,14 @@ impl Reader {
         todo!()
     }
 
+    /// The certificate of `height`; `None` beyond the head and for 0.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn certificate(&self, height: u64) -> Result<Option<Certificate>, StoreError> {
+        Ok(self.block(height)?.map(|block| block.certificate))
+    }
+
     /// The height of the block that holds `position` (its entry included); `None` beyond the head.
     ///
     /// # Errors
