@@ -1,5 +1,8 @@
 //! One binary for all integration tests: it links once. Evil peers and failpoints need `--features test-faults`.
 
 mod it {
+    mod genesis;
+    mod ledger;
+    mod rules;
     mod tidy;
 }
