@@ -1,13 +1,17 @@
 //! One binary for all integration tests: it links once. Evil peers and failpoints need `--features test-faults`.
 
 mod it {
+    mod admission;
     mod cluster;
     #[cfg(feature = "test-faults")]
     mod faults;
+    mod genesis;
     mod judge;
+    mod ledger;
     mod merkle;
     mod network;
     mod refusals;
+    mod rules;
     mod sharing;
     mod tidy;
 }
