@@ -5,4 +5,5 @@ mod it {
     mod merkle;
     mod tidy;
     mod vectors;
+    mod verify;
 }
