@@ -14,4 +14,6 @@ mod it {
     mod rules;
     mod sharing;
     mod tidy;
+    mod vectors;
+    mod verify;
 }
