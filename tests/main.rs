@@ -13,6 +13,7 @@ mod it {
     mod refusals;
     mod rules;
     mod sharing;
+    mod store;
     mod tidy;
     mod vectors;
     mod verify;
