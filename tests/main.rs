@@ -1,6 +1,8 @@
 //! One binary for all integration tests: it links once. Evil peers and failpoints need `--features test-faults`.
 
 mod it {
+    mod ledger;
     mod merkle;
+    mod pool;
     mod tidy;
 }
