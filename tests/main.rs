@@ -4,5 +4,6 @@ mod it {
     mod ledger;
     mod merkle;
     mod pool;
+    mod swarm;
     mod tidy;
 }

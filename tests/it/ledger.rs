@@ -83,11 +83,8 @@ pub fn duty(origin: &str, agency: &str, local: &str) -> String {
 
 /// Signs a duty with a claimed time, and the duty that it is delegated from.
 pub fn duty_at(origin: &str, agency: &str, local: &str, at: Time, delegated_from: Option<&str>) -> String {
-    let mut members = vec![
-        ("basis", strings(["Test Act"])),
-        ("id", format!("{agency}:{local}").into()),
-        ("title", format!("Duty {local}").into()),
-    ];
+    let mut members =
+        vec![("basis", strings(["Test Act"])), ("id", format!("{agency}:{local}").into()), ("title", format!("Duty {local}").into())];
     members.extend(delegated_from.map(|from| ("delegated_from", from.into())));
     let key = secret(&format!("{agency}/office"));
     let vkey = VerifierKey::new(agency_key_name(origin, agency, Role::Office), Algorithm::Ed25519, key.public()).unwrap();
@@ -126,8 +123,7 @@ impl Node {
 
     /// Appends a block with these records, certified by all validators, and tells the pool.
     pub fn commit(&mut self, notes: &[&str], time: Time) -> Block {
-        let records: Vec<_> =
-            notes.iter().map(|note| Arc::new(Record::parse(note.as_bytes(), &self.genesis.origin).unwrap())).collect();
+        let records: Vec<_> = notes.iter().map(|note| Arc::new(Record::parse(note.as_bytes(), &self.genesis.origin).unwrap())).collect();
         let head = self.reader.head();
         let mut executor = Executor::new(&self.reader, &head, &self.genesis, time);
         for record in &records {
@@ -150,8 +146,7 @@ impl Node {
 
     fn append(&mut self, block: &Block, execution: &sharelog::store::execution::Execution) {
         self.writer.append(block, execution).unwrap();
-        let ids: Vec<_> =
-            block.records.iter().map(|leaf| Record::parse(leaf, &self.genesis.origin).unwrap().id()).collect();
+        let ids: Vec<_> = block.records.iter().map(|leaf| Record::parse(leaf, &self.genesis.origin).unwrap().id()).collect();
         self.pool.committed(&ids);
     }
 }

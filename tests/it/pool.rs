@@ -160,6 +160,7 @@ fn a_refusal_by_a_later_head_is_remembered() {
     submit(&node, &second).unwrap();
     node.commit(&[&first], now());
     assert_eq!(node.pool.pending().0, 1);
+    assert!(node.pool.oldest().is_some());
     let since = Instant::now();
     while node.pool.pending().0 > 0 && since.elapsed() < Duration::from_secs(10) {
         node.pool.recheck();
