@@ -45,6 +45,8 @@ pub const NOTE_FILE_BYTES_MAX: u64 = 64 * 1024;
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// A message is closed at this size, so that its receiver acknowledges it within tens of milliseconds.
 pub const MESSAGE_BYTES_SENT: usize = 256 * 1024;
+/// A message travels while the one before is still handled only when it holds this much: smaller ones grow meanwhile.
+pub const MESSAGE_BYTES_AHEAD: usize = 32 * 1024;
 /// Messages on the way to one peer: one is handled while the next one travels.
 pub const MESSAGES_IN_FLIGHT_MAX: usize = 2;
 /// Messages of one peer handled at once: those it may have in flight on an old and a new connection.

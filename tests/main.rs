@@ -10,10 +10,12 @@ mod it {
     mod ledger;
     mod merkle;
     mod network;
+    mod pool;
     mod refusals;
     mod rules;
     mod sharing;
     mod store;
+    mod swarm;
     mod tidy;
     mod vectors;
     mod verify;
