@@ -62,8 +62,7 @@ fn list(reader: &Reader, filter: &Filter, name: &'static str, kind: Kind, item: 
 
 fn one(reader: &Reader, id: &Hash, kind: Kind, item: Item) -> Result<Value, QueryError> {
     let found = find(reader, id)?.filter(|(_, record)| record.kind == kind);
-    let (position, record) =
-        found.ok_or_else(|| QueryError::not_found(id.to_hex(), format!("the id of a committed {}", kind.as_str())))?;
+    let (position, record) = found.ok_or_else(|| QueryError::not_found(id.to_hex(), format!("the id of a committed {}", kind.as_str())))?;
     item(reader, &record, &Places::new(reader).of(position)?, reader.head().size)
 }
 
