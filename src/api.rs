@@ -26,7 +26,7 @@ mod state;
 mod stream;
 mod submit;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -40,6 +40,7 @@ use crate::health::Health;
 use crate::limits::{HTTP_READS_MAX, HTTP_SUBMITS_MAX};
 use crate::metrics::Metrics;
 use crate::query::QueryError;
+use crate::query::records::Sealed;
 use crate::store::Reader;
 
 /// What the handlers work with.
@@ -62,7 +63,7 @@ pub struct Api {
 pub async fn serve(api: Arc<Api>, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
     let reads = Arc::new(Semaphore::new(HTTP_READS_MAX));
     let submits = Arc::new(Semaphore::new(HTTP_SUBMITS_MAX));
-    server::run(Arc::new(Shared { api, stop, reads, submits }), listener).await
+    server::run(Arc::new(Shared { api, stop, reads, submits, sealed: Arc::default() }), listener).await
 }
 
 /// What all requests share.
@@ -71,6 +72,8 @@ struct Shared {
     stop: CancellationToken,
     reads: Arc<Semaphore>,
     submits: Arc<Semaphore>,
+    /// The newest block that a submission was answered from.
+    sealed: Arc<Mutex<Option<Arc<Sealed>>>>,
 }
 
 impl Shared {

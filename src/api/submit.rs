@@ -25,7 +25,7 @@ use crate::core::refusal::{Code, Refusal};
 use crate::core::rules;
 use crate::health::Life;
 use crate::limits::{COMMIT_WAIT, HTTP_BODY_BYTES_MAX, HTTP_DRAIN_BYTES_MAX, REFUSAL_LOOK};
-use crate::query::records;
+use crate::query::records::Sealed;
 
 type Answer = Result<Response, Failed>;
 
@@ -105,9 +105,22 @@ fn pending(id: &Hash) -> Response {
     reply::with_status(StatusCode::ACCEPTED, reply::json(&value))
 }
 
+/// The final answer; records of one block share its certificate, so the newest block read is kept.
 async fn committed(shared: &Shared, id: Hash, position: u64) -> Answer {
-    let receipt = shared.read(move |reader| records::receipt(reader, &id, position)).await?;
-    Ok(reply::json(&receipt))
+    let kept = Arc::clone(&shared.sealed);
+    let receipt = shared.read(move |reader| {
+        let newest = kept.lock().expect("no holder panics").clone();
+        let sealed = match newest.filter(|sealed| sealed.holds(position)) {
+            Some(sealed) => sealed,
+            None => {
+                let sealed = Arc::new(Sealed::of(reader, position)?);
+                *kept.lock().expect("no holder panics") = Some(Arc::clone(&sealed));
+                sealed
+            }
+        };
+        Ok(sealed.receipt(reader, &id, position)?.to_jcs())
+    });
+    Ok(reply::body(reply::JSON, receipt.await?))
 }
 
 /// Waits for the commit of a pending record.

@@ -14,8 +14,10 @@ use tokio::sync::watch;
 use crate::core::genesis::Genesis;
 use crate::core::hash::Hash;
 use crate::core::json::Value;
+use crate::core::rules;
 use crate::core::state::{Rows, Table};
 use crate::core::time::Time;
+use crate::log::certificate::Certificate;
 use crate::log::entry::BlockEntry;
 use crate::log::merkle::{NodeHashes, leaf_hash};
 use crate::store::segments::Place;
@@ -83,6 +85,25 @@ impl Reader {
             self.check_leaf(&view, &place, place.position(), &leaf)?;
             let entry = BlockEntry::parse(&leaf).map_err(|refusal| self.shared.log.damaged(&place, refusal.to_string()))?;
             Ok(Some(entry))
+        })
+    }
+
+    /// The certificate of `height`, checked under the set of that height; `None` beyond the head and for 0.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn certificate(&self, height: u64) -> Result<Option<Certificate>, StoreError> {
+        let view = self.view()?;
+        let Some(place) = self.place(&view, height) else {
+            return Ok(None);
+        };
+        let set = rules::validator_set(self, height);
+        self.noting(|| {
+            let certificate = self.shared.log.certificate(&place)?;
+            let block = self.shared.with_tree(&view, |tree| tree.node(0, place.position()))?;
+            let checked = certificate.verify(&self.shared.genesis.origin, height, &block, &set);
+            checked.map_err(|refusal| self.shared.log.damaged(&place, format!("certificate: {refusal}")))?;
+            Ok(Some(certificate))
         })
     }
 
