@@ -97,6 +97,8 @@ pub const HTTP_HEADERS_MAX: usize = 64;
 pub const HTTP_BUFFER_BYTES_MAX: usize = 32 * 1024;
 /// A request's body: the largest record and some slack, so that an over-long record is named as such.
 pub const HTTP_BODY_BYTES_MAX: usize = 20 * 1024;
+/// A longer body is read on and thrown away up to here, so that its sender reads the refusal rather than a reset.
+pub const HTTP_DRAIN_BYTES_MAX: usize = 1024 * 1024;
 /// From the first look at a connection, or the end of its last answer, to a whole request head: slow senders end here.
 pub const HTTP_HEAD_WAIT: Duration = Duration::from_secs(10);
 /// From the whole head to the last byte of the answer: the longest wait for a commit, and time to send.
@@ -111,6 +113,8 @@ pub const HTTP_STOP_WAIT: Duration = Duration::from_secs(5);
 pub const HTTP_ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Reads of the store that run at once; others wait their turn, and consensus keeps its share of the machine.
 pub const HTTP_READS_MAX: usize = 64;
+/// Submissions that are checked at once: each verifies signatures.
+pub const HTTP_SUBMITS_MAX: usize = 64;
 /// `?wait=committed` waits this long: several rounds of a network with dead members.
 pub const COMMIT_WAIT: Duration = Duration::from_secs(30);
 /// A waiting submission looks at the pool's refusals this often; commits wake it at once.

@@ -15,6 +15,7 @@ mod it {
     mod rules;
     mod sharing;
     mod store;
+    mod stores;
     mod swarm;
     mod tidy;
     mod vectors;

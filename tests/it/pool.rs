@@ -9,7 +9,7 @@ use sharelog::core::record::Record;
 use sharelog::core::refusal::Code;
 use sharelog::limits::POOL_AGENCY_RECORDS_MAX;
 
-use crate::it::ledger::{Node, ago, duty, duty_at, genesis, now, with_bad_signature};
+use crate::it::stores::{Node, ago, duty, duty_at, genesis, now, with_bad_signature};
 
 fn node() -> Node {
     let mut node = Node::new(&genesis([1, 2, 3, 4], &[]));

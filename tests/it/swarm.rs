@@ -20,7 +20,7 @@ use sharelog::net::Swarm;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::it::ledger::{Node, ago, duty, genesis, now, secret};
+use crate::it::stores::{Node, ago, duty, genesis, now, secret};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
