@@ -108,6 +108,7 @@ struct CompletionsArgs {
 
 /// Runs the program; its exit code is documented at [`failure::Failure`].
 pub fn main() -> ExitCode {
+    failure::end_on_panic();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => error.exit(),
