@@ -32,11 +32,17 @@ pub struct Global {
 }
 
 #[derive(Debug, Parser)]
-#[command(name = "sharelog", version, about, max_term_width = 120, after_help = "Exit codes: 0 ok, 1 negative answer, 2 usage, 3 configuration, 4 network, 5 refused by rules, 6 unreadable file, 70 bug.
+#[command(
+    name = "sharelog",
+    version,
+    about,
+    max_term_width = 120,
+    after_help = "Exit codes: 0 ok, 1 negative answer, 2 usage, 3 configuration, 4 network, 5 refused by rules, 6 unreadable file, 70 bug.
 
 Examples:
   sharelog demo --exit
-  sharelog query deliveries --agency nhs-stockport-ccg")]
+  sharelog query deliveries --agency nhs-stockport-ccg"
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,
