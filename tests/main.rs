@@ -1,5 +1,6 @@
 //! One binary for all integration tests: it links once. Evil peers and failpoints need `--features test-faults`.
 
 mod it {
+    mod operators;
     mod tidy;
 }
