@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use crate::cli::Global;
 use crate::cli::failure::Failure;
 use crate::cli::genesis::{
-    AGENCY_DIR, AgencyFlags, GENESIS_FILE, KEYS_DIR, PART_FILE, Part, ValidatorPart, make_agency_keys, make_empty_dir, parse_role,
+    AGENCY_DIR, AgencyFlags, GENESIS_FILE, KEYS_DIR, PART_FILE, Part, ValidatorPart, make_agency_keys, make_empty_dir, parse_role, read_genesis,
     roles_or_usual, write_new,
 };
 use crate::config::{self, Written};
@@ -75,15 +75,16 @@ pub fn run(command: &NodeCommand, global: &Global) -> Result<()> {
     }
 }
 
-/// A home that misses a step gets told which, instead of the file that was not found.
+/// A home that misses a step gets told which, instead of the file that was not found; a wrong genesis is named as one.
 fn check_home(home: &Path) -> Result<(), Failure> {
     if !home.join(config::FILE).exists() {
         return Err(Failure::Configuration(format!("{} is no node's home; make one with node init", home.display())));
     }
-    if !home.join(GENESIS_FILE).exists() {
+    let genesis = home.join(GENESIS_FILE);
+    if !genesis.exists() {
         return Err(Failure::Configuration(format!("{} has no {GENESIS_FILE}; get it with genesis install", home.display())));
     }
-    Ok(())
+    read_genesis(&genesis).map(drop)
 }
 
 /// The wildcard address with the port of `address`, which others dial.
