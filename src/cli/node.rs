@@ -98,7 +98,7 @@ fn init(args: &InitArgs, global: &Global) -> Result<()> {
     let consensus = listening(&args.consensus_address, "consensus-address")?;
     let records = listening(&args.records_address, "records-address")?;
     let agency = &args.agency.agency;
-    crate::core::ids::check_agency(agency).map_err(|refusal| Failure::Usage(format!("--agency: {refusal}")))?;
+    Part::check_flags(&args.agency)?;
     make_empty_dir(&args.home)?;
     let keys = NodeKeys::generate(KeySource::Random, "")?;
     keys.write(&args.home.join(KEYS_DIR))?;
@@ -107,9 +107,8 @@ fn init(args: &InitArgs, global: &Global) -> Result<()> {
     write_new(&args.home.join(config::FILE), written.to_text().as_bytes())?;
     let validator =
         ValidatorPart { keys: &keys, consensus_address: &args.consensus_address, records_address: &args.records_address };
-    let part = Part::new(&args.agency, &agency_keys, Some(validator));
     let file = args.home.join(PART_FILE);
-    write_new(&file, part.to_value().to_jcs().as_bytes())?;
+    Part::new(&args.agency, agency_keys, Some(validator)).write(&file)?;
     let (home, file, peer) = (args.home.display().to_string(), file.display().to_string(), peer_id(&keys.network.public()));
     if global.json {
         let value = object([("agency", agency.as_str().into()), ("home", home.into()), ("part", file.into()), ("peer", peer.into())]);
