@@ -10,6 +10,7 @@ mod it {
     mod ledger;
     mod merkle;
     mod network;
+    mod operators;
     mod pool;
     mod refusals;
     mod rules;
