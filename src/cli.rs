@@ -32,11 +32,17 @@ pub struct Global {
 }
 
 #[derive(Debug, Parser)]
-#[command(name = "sharelog", version, about, max_term_width = 120, after_help = "Exit codes: 0 ok, 1 negative answer, 2 usage, 3 configuration, 4 network, 5 refused by rules, 6 unreadable file, 70 bug.
+#[command(
+    name = "sharelog",
+    version,
+    about,
+    max_term_width = 120,
+    after_help = "Exit codes: 0 ok, 1 negative answer, 2 usage, 3 configuration, 4 network, 5 refused by rules, 6 unreadable file, 70 bug.
 
 Examples:
   sharelog demo --exit
-  sharelog query deliveries --agency nhs-stockport-ccg")]
+  sharelog query deliveries --agency nhs-stockport-ccg"
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -108,6 +114,7 @@ struct CompletionsArgs {
 
 /// Runs the program; its exit code is documented at [`failure::Failure`].
 pub fn main() -> ExitCode {
+    failure::end_on_panic();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => error.exit(),

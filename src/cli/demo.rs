@@ -78,7 +78,11 @@ impl Demo {
         println!("sharelog demo in {}", dir.display());
         let ports = [args.base_port.to_string(), args.http_port.to_string()];
         let dir_text = dir.display().to_string();
-        run_command(&binary, None, &["testnet", "init", "--dir", &dir_text, "--validators", "4", "--base-port", &ports[0], "--http-port", &ports[1]])?;
+        run_command(
+            &binary,
+            None,
+            &["testnet", "init", "--dir", &dir_text, "--validators", "4", "--base-port", &ports[0], "--http-port", &ports[1]],
+        )?;
         let data = dir.join("data");
         std::fs::create_dir_all(&data).with_context(|| format!("making {}", data.display()))?;
         for (name, bytes) in FILES {
@@ -117,16 +121,55 @@ impl Demo {
         let (key, clients) = (self.path("clients/authority/authority.pem"), self.path("clients"));
         let file = self.path("data/tyc_agencies.csv");
         let agencies = self.sharelog(&[
-            "import", "agencies", &file, "--key", &key, "--keys", &clients, "--map", "id=agency_code", "--map", "name_zh=agency_name", "--set",
-            "level=city", "--set", "territory=3301",
+            "import",
+            "agencies",
+            &file,
+            "--key",
+            &key,
+            "--keys",
+            &clients,
+            "--map",
+            "id=agency_code",
+            "--map",
+            "name_zh=agency_name",
+            "--set",
+            "level=city",
+            "--set",
+            "territory=3301",
         ])?;
         let file = self.path("data/tyc_datasets.csv");
         let datasets = self.sharelog(&[
-            "import", "datasets", &file, "--keys", &clients, "--map", "provider=agency_code", "--map", "id=no", "--map", "title=title", "--map",
-            "summary=description", "--map", "topic=category", "--map", "items=main_fields", "--map", "format=format", "--map",
-            "frequency=update_freq", "--set", "class=unconditional", "--on-error", "skip",
+            "import",
+            "datasets",
+            &file,
+            "--keys",
+            &clients,
+            "--map",
+            "provider=agency_code",
+            "--map",
+            "id=no",
+            "--map",
+            "title=title",
+            "--map",
+            "summary=description",
+            "--map",
+            "topic=category",
+            "--map",
+            "items=main_fields",
+            "--map",
+            "format=format",
+            "--map",
+            "frequency=update_freq",
+            "--set",
+            "class=unconditional",
+            "--on-error",
+            "skip",
         ])?;
-        let text = format!("every entry is signed by its agency's head and ordered by more than two thirds: {}; {}", counts(&agencies), counts(&datasets));
+        let text = format!(
+            "every entry is signed by its agency's head and ordered by more than two thirds: {}; {}",
+            counts(&agencies),
+            counts(&datasets)
+        );
         self.step("A city's catalogue: 34 bureaus, 1,429 datasets (Taoyuan)", &text);
         Ok(())
     }
@@ -134,7 +177,20 @@ impl Demo {
     fn outside_provider(&mut self) -> Result<()> {
         let (key, clients) = (self.path("clients/authority/authority.pem"), self.path("clients"));
         let provider = self.path("clients/nhs-digital");
-        let mut admit = vec!["agency", "admit", "--id", "nhs-digital", "--name-en", "NHS Digital", "--level", "outside", "--scheme", "plain", "--key", &key];
+        let mut admit = vec![
+            "agency",
+            "admit",
+            "--id",
+            "nhs-digital",
+            "--name-en",
+            "NHS Digital",
+            "--level",
+            "outside",
+            "--scheme",
+            "plain",
+            "--key",
+            &key,
+        ];
         let mut vkeys = Vec::new();
         for role in ["office", "head", "recovery"] {
             let out = format!("{provider}/{role}.pem");
@@ -149,16 +205,48 @@ impl Demo {
         self.sharelog(&admit)?;
         let file = self.path("data/nhsd_agreements_2021-02.csv");
         let agencies = self.sharelog(&[
-            "import", "agencies", &file, "--key", &key, "--keys", &clients, "--map", "id=organisation", "--map", "name_en=organisation", "--map",
-            "line=org_type", "--set", "level=outside",
+            "import",
+            "agencies",
+            &file,
+            "--key",
+            &key,
+            "--keys",
+            &clients,
+            "--map",
+            "id=organisation",
+            "--map",
+            "name_en=organisation",
+            "--map",
+            "line=org_type",
+            "--set",
+            "level=outside",
         ])?;
         let file = self.path("data/nhsd_releases_2021-02.csv");
         let datasets = self.sharelog(&[
-            "import", "datasets", &file, "--keys", &clients, "--map", "id=dataset", "--map", "title=dataset", "--set", "provider=nhs-digital",
-            "--set", "class=conditional", "--set", "conditions=data sharing agreement", "--set", "purposes=health and care", "--set",
+            "import",
+            "datasets",
+            &file,
+            "--keys",
+            &clients,
+            "--map",
+            "id=dataset",
+            "--map",
+            "title=dataset",
+            "--set",
+            "provider=nhs-digital",
+            "--set",
+            "class=conditional",
+            "--set",
+            "conditions=data sharing agreement",
+            "--set",
+            "purposes=health and care",
+            "--set",
             "frequency=irregular",
         ])?;
-        self.step("An outside provider: NHS Digital and its recipients", &format!("bodies beyond the city join the same register: {}; {}", counts(&agencies), counts(&datasets)));
+        self.step(
+            "An outside provider: NHS Digital and its recipients",
+            &format!("bodies beyond the city join the same register: {}; {}", counts(&agencies), counts(&datasets)),
+        );
         Ok(())
     }
 
@@ -169,10 +257,35 @@ impl Demo {
         let before = self.head(0)?;
         let begun = Instant::now();
         let deliveries = self.sharelog(&[
-            "import", "deliveries", &releases, "--agreements", &agreements, "--keys", &clients, "--receipts", "20", "--journal", &journal, "--map",
-            "requester=recipient", "--map", "dataset=dataset", "--map", "agreement=agreement_ref", "--map", "batch=row_id", "--map",
-            "basis=legal_basis", "--set", "provider=nhs-digital", "--map", "agreement.ref=agreement_ref", "--map",
-            "agreement.purpose=objective_excerpt", "--on-error", "skip",
+            "import",
+            "deliveries",
+            &releases,
+            "--agreements",
+            &agreements,
+            "--keys",
+            &clients,
+            "--receipts",
+            "20",
+            "--journal",
+            &journal,
+            "--map",
+            "requester=recipient",
+            "--map",
+            "dataset=dataset",
+            "--map",
+            "agreement=agreement_ref",
+            "--map",
+            "batch=row_id",
+            "--map",
+            "basis=legal_basis",
+            "--set",
+            "provider=nhs-digital",
+            "--map",
+            "agreement.ref=agreement_ref",
+            "--map",
+            "agreement.purpose=objective_excerpt",
+            "--on-error",
+            "skip",
         ])?;
         let after = self.head(0)?;
         let records = (after.1 - before.1) - (after.0 - before.0);
@@ -263,7 +376,11 @@ impl Demo {
 
     /// As [`Demo::sharelog`], printing nothing.
     fn quiet(&self, arguments: &[&str]) -> Result<()> {
-        let out = Command::new(&self.binary).args(arguments).args(["--json", "--node", &self.network.nodes[0].http]).output().context("running a command")?;
+        let out = Command::new(&self.binary)
+            .args(arguments)
+            .args(["--json", "--node", &self.network.nodes[0].http])
+            .output()
+            .context("running a command")?;
         ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         Ok(())
     }

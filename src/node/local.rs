@@ -231,7 +231,12 @@ impl LocalNetwork {
     ///
     /// # Errors
     /// [`LocalError::TimedOut`], naming `what`.
-    pub fn wait_until(&mut self, what: &str, limit: Duration, mut condition: impl FnMut(&mut Self) -> bool) -> Result<Duration, LocalError> {
+    pub fn wait_until(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mut condition: impl FnMut(&mut Self) -> bool,
+    ) -> Result<Duration, LocalError> {
         let start = Instant::now();
         loop {
             if condition(self) {

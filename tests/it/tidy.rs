@@ -5,7 +5,22 @@ use std::path::{Path, PathBuf};
 
 /// Inner to outer: a module may use itself and those before it.
 const LAYERS: [&str; 16] = [
-    "core", "locale", "log", "verify", "limits", "store", "health", "consensus", "net", "query", "keystore", "config", "node", "api", "cli", "main",
+    "core",
+    "locale",
+    "log",
+    "verify",
+    "limits",
+    "store",
+    "health",
+    "consensus",
+    "net",
+    "query",
+    "keystore",
+    "config",
+    "node",
+    "api",
+    "cli",
+    "main",
 ];
 /// A longer file holds two subjects.
 const FILE_LINES_MAX: usize = 600;

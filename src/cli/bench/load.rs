@@ -163,7 +163,8 @@ async fn send(shared: Arc<Shared>, address: String, waits: bool) -> Result<Vec<f
         };
         let sent = Instant::now();
         loop {
-            let request = Request::post(path).header("host", &address).header("content-type", "text/plain").body(Full::new(note.clone()))?;
+            let request =
+                Request::post(path).header("host", &address).header("content-type", "text/plain").body(Full::new(note.clone()))?;
             let response = sender.send_request(request).await.with_context(|| format!("a record sent to {address}"))?;
             let status = response.status();
             let body = response.into_body().collect().await?.to_bytes();

@@ -71,7 +71,13 @@ pub fn writers(network: &LocalNetwork, count: u32) -> Result<Vec<Writer>> {
         let mut vkeys = [keys.office.0.to_string(), keys.head.0.to_string()];
         vkeys.sort();
         let names = object([("en", format!("Benchmark {}", keys.agency).into())]);
-        let members = [("id", keys.agency.as_str().into()), ("keys", strings(vkeys)), ("level", "outside".into()), ("names", names), ("scheme", "plain".into())];
+        let members = [
+            ("id", keys.agency.as_str().into()),
+            ("keys", strings(vkeys)),
+            ("level", "outside".into()),
+            ("names", names),
+            ("scheme", "plain".into()),
+        ];
         sign(origin, "authority", Kind::AgencyAdmit, &[], object(members), &authority)
     };
     let requester = Keys::new(origin, format!("bench-{run}-requester"))?;

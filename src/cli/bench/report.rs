@@ -116,7 +116,8 @@ impl Report {
     }
 
     pub fn to_json(&self) -> String {
-        let members: Vec<_> = self.rows().into_iter().map(|(name, value, unit)| (name, serde_json::json!({ "unit": unit, "value": value }))).collect();
+        let members: Vec<_> =
+            self.rows().into_iter().map(|(name, value, unit)| (name, serde_json::json!({ "unit": unit, "value": value }))).collect();
         serde_json::Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()).to_string()
     }
 
