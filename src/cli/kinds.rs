@@ -5,10 +5,10 @@
 
 mod agency;
 mod catalogue;
-mod handover;
-mod members;
-mod share;
-mod sign;
+pub mod handover;
+pub mod members;
+pub mod share;
+pub mod sign;
 pub mod submit;
 
 use clap::Subcommand;

@@ -12,7 +12,7 @@ use crate::core::key::{SecretKey, VerifierKey, split_agency_key_name};
 use crate::core::kinds::Kind;
 use crate::core::record::{Draft, Record};
 use crate::core::time::Time;
-use crate::keystore;
+use crate::keystore::{self, KeyError};
 
 /// Flags of every kind.
 #[derive(Debug, Args)]
@@ -98,9 +98,17 @@ pub struct Signed {
 /// Reads one key file with its vkey.
 ///
 /// # Errors
-/// [`Failure::Configuration`], naming the file.
+/// [`Failure::Unreadable`] and [`Failure::Configuration`], naming the file.
 pub fn load(path: &Path) -> Result<(VerifierKey, SecretKey), Failure> {
-    keystore::load(path).map_err(|error| Failure::Configuration(error.to_string()))
+    keystore::load(path).map_err(|error| key_failure(&error))
+}
+
+/// What a key file that cannot be used means for a command.
+pub fn key_failure(error: &KeyError) -> Failure {
+    match error {
+        KeyError::Io { .. } => Failure::Unreadable(error.to_string()),
+        KeyError::Invalid { .. } => Failure::Configuration(error.to_string()),
+    }
 }
 
 /// Origin and agency from a key's name.
