@@ -1,5 +1,6 @@
 //! The trust core: what a record is, what may be signed, and which records may stand. Pure: no disk, clock or network.
 
+pub mod calendar;
 pub mod commitment;
 pub mod fields;
 pub mod genesis;
@@ -11,10 +12,13 @@ pub mod kinds;
 pub mod limits;
 pub mod note;
 pub mod policy;
+pub mod privacy;
 pub mod record;
 pub mod refusal;
 pub mod rules;
 pub mod state;
+pub(crate) mod tables;
 pub mod text;
 pub mod time;
+pub mod uscc;
 pub mod validators;

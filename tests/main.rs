@@ -5,6 +5,7 @@ mod it {
     #[cfg(feature = "test-faults")]
     mod faults;
     mod judge;
+    mod merkle;
     mod network;
     mod refusals;
     mod sharing;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::core::hash::Hash;
 use crate::core::json::Value;
 use crate::core::key::PublicKey;
+use crate::core::privacy;
 use crate::core::refusal::{Code, Refusal};
 use crate::core::time::{Day, Time};
 
@@ -41,8 +42,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// `field-missing`, `field-invalid`.
     pub fn string(&mut self, name: &str) -> Result<&'a str, Refusal> {
-        let path = self.path(name);
-        self.value(name)?.as_str().ok_or_else(|| Refusal::new(Code::FieldInvalid, path, "a string"))
+        self.value(name)?.as_str().ok_or_else(|| Refusal::new(Code::FieldInvalid, self.path(name), "a string"))
     }
 
     /// # Errors
@@ -51,14 +51,13 @@ impl<'a> Fields<'a> {
         if self.has(name) { self.string(name).map(Some) } else { Ok(None) }
     }
 
-    /// A free text: not empty, no white space at either end, at most `bytes_max` bytes of UTF-8.
+    /// A free text, under [`check_text`].
     ///
     /// # Errors
-    /// `field-missing`, `field-invalid`.
+    /// `field-missing`, `field-invalid`, `text-forbidden`.
     pub fn text(&mut self, name: &str, bytes_max: usize) -> Result<&'a str, Refusal> {
-        let path = self.path(name);
         let text = self.string(name)?;
-        check_text(text, bytes_max).map_err(|refusal| refusal.within(&path))?;
+        check_text(text, bytes_max).map_err(|refusal| refusal.within(&self.path(name)))?;
         Ok(text)
     }
 
@@ -71,8 +70,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// `field-missing`, `field-invalid`.
     pub fn integer(&mut self, name: &str) -> Result<u64, Refusal> {
-        let path = self.path(name);
-        self.value(name)?.as_u64().ok_or_else(|| Refusal::new(Code::FieldInvalid, path, "an integer from 0 to 2^53-1"))
+        self.value(name)?.as_u64().ok_or_else(|| Refusal::new(Code::FieldInvalid, self.path(name), "an integer from 0 to 2^53-1"))
     }
 
     /// # Errors
@@ -84,8 +82,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// `field-missing`, `field-invalid`.
     pub fn boolean(&mut self, name: &str) -> Result<bool, Refusal> {
-        let path = self.path(name);
-        self.value(name)?.as_bool().ok_or_else(|| Refusal::new(Code::FieldInvalid, path, "true or false"))
+        self.value(name)?.as_bool().ok_or_else(|| Refusal::new(Code::FieldInvalid, self.path(name), "true or false"))
     }
 
     /// A list of `least` to `most` values.
@@ -93,10 +90,10 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// `field-missing`, `field-invalid`.
     pub fn list(&mut self, name: &str, least: usize, most: usize) -> Result<&'a [Value], Refusal> {
-        let path = self.path(name);
-        let items = self.value(name)?.as_array().ok_or_else(|| Refusal::new(Code::FieldInvalid, path.clone(), "a list"))?;
+        let items = self.value(name)?.as_array().ok_or_else(|| Refusal::new(Code::FieldInvalid, self.path(name), "a list"))?;
         if !(least..=most).contains(&items.len()) {
-            return Err(Refusal::new(Code::FieldInvalid, format!("{path} with {} entries", items.len()), format!("{least} to {most}")));
+            let found = format!("{} with {} entries", self.path(name), items.len());
+            return Err(Refusal::new(Code::FieldInvalid, found, format!("{least} to {most}")));
         }
         Ok(items)
     }
@@ -106,37 +103,75 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// `field-missing`, `field-invalid`.
     pub fn strings(&mut self, name: &str, least: usize, most: usize) -> Result<Vec<&'a str>, Refusal> {
-        let path = self.path(name);
         let items = self.list(name, least, most)?;
-        items.iter().map(|item| item.as_str().ok_or_else(|| Refusal::new(Code::FieldInvalid, path.clone(), "a list of strings"))).collect()
+        let string = |item: &'a Value| item.as_str().ok_or_else(|| Refusal::new(Code::FieldInvalid, self.path(name), "a list of strings"));
+        items.iter().map(string).collect()
+    }
+
+    /// A list of free texts.
+    ///
+    /// # Errors
+    /// `field-missing`, `field-invalid`, `text-forbidden`.
+    pub fn texts(&mut self, name: &str, least: usize, most: usize, bytes_max: usize) -> Result<Vec<&'a str>, Refusal> {
+        let texts = self.strings(name, least, most)?;
+        for text in &texts {
+            check_text(text, bytes_max).map_err(|refusal| refusal.within(&self.path(name)))?;
+        }
+        Ok(texts)
+    }
+
+    /// One of a few words.
+    ///
+    /// # Errors
+    /// `field-missing`, `field-invalid`.
+    pub fn one_of(&mut self, name: &str, words: &[&str]) -> Result<&'a str, Refusal> {
+        let word = self.string(name)?;
+        if !words.contains(&word) {
+            return Err(Refusal::new(Code::FieldInvalid, word, words.join(", ")).within(&self.path(name)));
+        }
+        Ok(word)
+    }
+
+    /// A string that `check` accepts, such as an id.
+    ///
+    /// # Errors
+    /// `field-missing`, and what `check` refuses with, naming the member.
+    pub fn checked(&mut self, name: &str, check: impl FnOnce(&str) -> Result<(), Refusal>) -> Result<&'a str, Refusal> {
+        let string = self.string(name)?;
+        check(string).map_err(|refusal| refusal.within(&self.path(name)))?;
+        Ok(string)
+    }
+
+    /// As [`Fields::checked`], for an optional member.
+    ///
+    /// # Errors
+    /// As [`Fields::checked`].
+    pub fn optional_checked(&mut self, name: &str, check: impl FnOnce(&str) -> Result<(), Refusal>) -> Result<Option<&'a str>, Refusal> {
+        if self.has(name) { self.checked(name, check).map(Some) } else { Ok(None) }
     }
 
     /// # Errors
     /// `field-missing`, `field-invalid`.
     pub fn time(&mut self, name: &str) -> Result<Time, Refusal> {
-        let path = self.path(name);
-        Time::parse(self.string(name)?).map_err(|refusal| refusal.within(&path))
+        Time::parse(self.string(name)?).map_err(|refusal| refusal.within(&self.path(name)))
     }
 
     /// # Errors
     /// `field-missing`, `field-invalid`.
     pub fn day(&mut self, name: &str) -> Result<Day, Refusal> {
-        let path = self.path(name);
-        Day::parse(self.string(name)?).map_err(|refusal| refusal.within(&path))
+        Day::parse(self.string(name)?).map_err(|refusal| refusal.within(&self.path(name)))
     }
 
     /// # Errors
     /// `field-missing`, `field-invalid`.
     pub fn hash(&mut self, name: &str) -> Result<Hash, Refusal> {
-        let path = self.path(name);
-        Hash::parse(self.string(name)?).map_err(|refusal| refusal.within(&path))
+        Hash::parse(self.string(name)?).map_err(|refusal| refusal.within(&self.path(name)))
     }
 
     /// # Errors
     /// `field-missing`, `field-invalid`.
     pub fn public_key(&mut self, name: &str) -> Result<PublicKey, Refusal> {
-        let path = self.path(name);
-        PublicKey::from_base64(self.string(name)?).map_err(|refusal| refusal.within(&path))
+        PublicKey::from_base64(self.string(name)?).map_err(|refusal| refusal.within(&self.path(name)))
     }
 
     /// A nested object.
@@ -158,10 +193,10 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A free text: not empty, no white space at either end, at most `bytes_max` bytes of UTF-8.
+/// A free text: not empty, no white space at either end, at most `bytes_max` bytes of UTF-8, no resident's number in it.
 ///
 /// # Errors
-/// `field-invalid`.
+/// `field-invalid`, `text-forbidden`.
 pub fn check_text(text: &str, bytes_max: usize) -> Result<(), Refusal> {
     if text.is_empty() || text.trim() != text {
         return Err(Refusal::new(Code::FieldInvalid, format!("'{text}'"), "a text that is not empty, without white space at either end"));
@@ -169,5 +204,5 @@ pub fn check_text(text: &str, bytes_max: usize) -> Result<(), Refusal> {
     if text.len() > bytes_max {
         return Err(Refusal::new(Code::FieldInvalid, format!("{} bytes", text.len()), format!("at most {bytes_max} bytes")));
     }
-    Ok(())
+    privacy::check_no_resident_number(text)
 }

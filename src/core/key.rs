@@ -49,6 +49,12 @@ impl PublicKey {
         Ok(PublicKey(bytes))
     }
 
+    /// From base64 of a key that passed the registration check before: a row of the state holds no other. `None` for
+    /// anything but base64 of 32 bytes.
+    pub(crate) fn from_registered(base64: &str) -> Option<Self> {
+        BASE64.decode(base64).ok()?.try_into().ok().map(PublicKey)
+    }
+
     /// From standard base64 of the 32 bytes.
     ///
     /// # Errors
@@ -181,6 +187,15 @@ impl VerifierKey {
             return Err(invalid("the key id that name and key give, in lower-case hex"));
         }
         Ok(key)
+    }
+
+    /// An Ed25519 vkey that passed [`VerifierKey::parse`] before: a row of the state holds no other.
+    pub(crate) fn from_registered(vkey: &str) -> Option<Self> {
+        let mut parts = vkey.splitn(3, '+');
+        let (name, _, material) = (parts.next()?, parts.next()?, parts.next()?);
+        let bytes = BASE64.decode(material).ok()?;
+        let public = PublicKey(bytes.get(1..)?.try_into().ok()?);
+        VerifierKey::new(name.to_owned(), Algorithm::Ed25519, public).ok()
     }
 
     pub fn name(&self) -> &str {

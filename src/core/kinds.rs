@@ -1,8 +1,37 @@
 //! The record kinds, one small file each: its body, its rules of form, its rules of state, its tests.
+//!
+//! A body holds what the rules read; every other member is checked and stays in the signed text
+//! ([`Record::body_value`](crate::core::record::Record::body_value)). Rules are numbered `R-<KIND>-n` in the doc of their file.
 
-use crate::core::json::Value;
-use crate::core::record::Record;
+mod agency_admit;
+mod dataset_publish;
+mod duty_declare;
+mod key_rotate;
+mod share_answer;
+mod share_deliver;
+mod share_receipt;
+mod share_request;
+
+pub use agency_admit::AgencyAdmit;
+pub(crate) use agency_admit::check_agency_members;
+pub use dataset_publish::DatasetPublish;
+pub use duty_declare::DutyDeclare;
+pub use key_rotate::KeyRotate;
+pub use share_answer::ShareAnswer;
+pub use share_deliver::ShareDeliver;
+pub use share_receipt::ShareReceipt;
+pub use share_request::ShareRequest;
+
+use crate::core::fields::Fields;
+use crate::core::hash::Hash;
+use crate::core::json::{Value, object};
+use crate::core::key::{PublicKey, Role, VerifierKey};
+use crate::core::limits::{BASIS_MAX, TEXT_BYTES_MAX};
+use crate::core::record::{Record, RecordSignature};
 use crate::core::refusal::{Code, Refusal};
+use crate::core::rules::{BlockContext, Subjects};
+use crate::core::state::{Changes, Rows};
+use crate::core::tables::{RECORD, RecordRow};
 
 macro_rules! kinds {
     ($($variant:ident = $text:literal,)*) => {
@@ -26,6 +55,25 @@ macro_rules! kinds {
                 }
             }
         }
+
+        /// A checked body.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Body { $($variant($variant),)* }
+
+        impl Body {
+            pub(crate) fn rules(&self) -> &dyn KindRules {
+                match self { $(Body::$variant(body) => body,)* }
+            }
+        }
+
+        /// # Errors
+        /// `field-missing`, `field-unknown`, `field-invalid`, `text-forbidden`.
+        pub fn parse_body(kind: Kind, body: &Value, origin: &str) -> Result<Body, Refusal> {
+            let mut fields = Fields::of(body, "body")?;
+            let body = match kind { $(Kind::$variant => Body::$variant($variant::parse(&mut fields, origin)?),)* };
+            fields.end()?;
+            Ok(body)
+        }
     };
 }
 
@@ -40,22 +88,170 @@ kinds! {
     ShareReceipt = "share.receipt",
 }
 
-/// A checked body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
-    Unchecked(Value),
+/// What the file of a kind provides beside the parsing of its body.
+pub(crate) trait KindRules {
+    /// Who signs, how many records are referred to, and what else needs the whole record but no state.
+    fn check_form(&self, record: &Record) -> Result<(), Refusal>;
+
+    /// The rules of state, then the rows.
+    fn apply(&self, place: &Place<'_>) -> Result<Changes, Refusal>;
+
+    /// Adds what the record is about beside its writer; `state` holds the rows after it.
+    fn subjects(&self, state: &dyn Rows, record: &Record, subjects: &mut Subjects);
+
+    /// A key that signs the record which brings it.
+    fn brought_key(&self) -> Option<&AgencyKey> {
+        None
+    }
 }
 
-/// # Errors
-/// `field-missing`, `field-unknown`, `field-invalid`.
-pub fn parse_body(_kind: Kind, body: &Value, _origin: &str) -> Result<Body, Refusal> {
-    Ok(Body::Unchecked(body.clone()))
+/// A record at its place: well-formed, its signatures verified.
+pub(crate) struct Place<'a> {
+    pub state: &'a dyn Rows,
+    pub record: &'a Record,
+    pub block: &'a BlockContext,
+    /// The key of each signature line.
+    pub signers: &'a [PublicKey],
+}
+
+impl Place<'_> {
+    /// The rows with the record's own, which holds what later rules read.
+    pub fn rows<const N: usize>(&self, members: [(&str, Option<Value>); N]) -> Changes {
+        let mut row =
+            vec![("kind".to_owned(), Value::from(self.record.kind.as_str())), ("position".to_owned(), Value::from(self.block.position))];
+        row.extend(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        let mut changes = Changes::default();
+        changes.put(RECORD, self.record.id().to_hex(), Value::Object(row.into_iter().collect()));
+        changes
+    }
+
+    /// The row of the record's only reference, which must be a `wanted`; `rules` number its absence and another kind.
+    pub fn referred(&self, wanted: Kind, rules: [&'static str; 2]) -> Result<(Hash, RecordRow), Refusal> {
+        let id = only_ref(self.record);
+        let expected = format!("id of a committed {}", wanted.as_str());
+        let Some(row) = RecordRow::read(self.state, &id) else {
+            return Err(Refusal::rule(rules[0], Code::RefUnknown, id.to_hex(), expected));
+        };
+        if !row.is(wanted) {
+            return Err(Refusal::rule(rules[1], Code::RefWrong, id.to_hex(), expected));
+        }
+        Ok((id, row))
+    }
+}
+
+/// The reference of a kind that has exactly one.
+fn only_ref(record: &Record) -> Hash {
+    *record.refs.first().expect("the form of this kind has one reference")
+}
+
+/// An agency's key, its name taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgencyKey {
+    pub vkey: VerifierKey,
+    pub agency: String,
+    pub role: Role,
+}
+
+impl AgencyKey {
+    /// # Errors
+    /// `field-invalid` for anything but the vkey of an agency's key on this ledger.
+    pub(crate) fn parse(text: &str, origin: &str) -> Result<Self, Refusal> {
+        use crate::core::key::{Algorithm, split_agency_key_name};
+        let vkey = VerifierKey::parse(text)?;
+        let Some((agency, role)) = split_agency_key_name(origin, vkey.name()) else {
+            return Err(Refusal::new(Code::FieldInvalid, text, format!("a key named {origin}/agency/<agency id>/<role>")));
+        };
+        if vkey.algorithm() != Algorithm::Ed25519 {
+            return Err(Refusal::new(Code::FieldInvalid, text, "a key of algorithm 0x01"));
+        }
+        Ok(AgencyKey { agency: agency.to_owned(), role, vkey })
+    }
+
+    /// Whether `line` shows this key's name and key id.
+    pub(crate) fn signed(&self, line: &RecordSignature) -> bool {
+        line.id == self.vkey.id() && line.role == self.role && line.agency == self.agency
+    }
 }
 
 /// What needs the whole record but no state: the roles that signed, the number of refs.
 ///
 /// # Errors
-/// `role-wrong`, `signature-missing`, `ref-wrong`.
-pub fn check_form(_record: &Record) -> Result<(), Refusal> {
+/// `role-wrong`, `signature-missing`, `ref-wrong`, `not-party`.
+pub fn check_form(record: &Record) -> Result<(), Refusal> {
+    record.body.rules().check_form(record)
+}
+
+fn check_refs(record: &Record, count: usize) -> Result<(), Refusal> {
+    if record.refs.len() != count {
+        return Err(Refusal::new(Code::RefWrong, format!("{} refs", record.refs.len()), format!("{count} for {}", record.kind.as_str())));
+    }
     Ok(())
+}
+
+/// Exactly one line: the writer's, by a key of this role.
+fn check_writer_signs(record: &Record, role: Role) -> Result<(), Refusal> {
+    let expected = || format!("one signature, by {}/{role}", record.by);
+    let wrong = |line: &RecordSignature| Refusal::new(Code::RoleWrong, format!("{}/{}", line.agency, line.role), expected());
+    let is_wanted = |line: &RecordSignature| line.agency == record.by && line.role == role;
+    let Some(wanted) = record.signatures.iter().position(is_wanted) else {
+        return Err(match record.signatures.iter().find(|line| line.agency == record.by) {
+            Some(line) => wrong(line),
+            None => Refusal::new(Code::SignatureMissing, format!("no signature of {}", record.by), expected()),
+        });
+    };
+    match record.signatures.iter().enumerate().find(|(index, _)| *index != wanted) {
+        Some((_, line)) => Err(wrong(line)),
+        None => Ok(()),
+    }
+}
+
+/// A duty or dataset id that begins with the writer's own.
+fn check_own_id(record: &Record, id: &str, rule: &'static str) -> Result<(), Refusal> {
+    if id.split_once(':').is_none_or(|(agency, _)| agency != record.by) {
+        return Err(Refusal::rule(rule, Code::NotParty, id, format!("an id that begins with {}:", record.by)));
+    }
+    Ok(())
+}
+
+fn check_party(record: &Record, party: &str, rule: &'static str) -> Result<(), Refusal> {
+    if record.by != party {
+        return Err(Refusal::rule(rule, Code::NotParty, record.by.as_str(), party));
+    }
+    Ok(())
+}
+
+fn check_scoped(id: &str) -> Result<(), Refusal> {
+    crate::core::ids::split_scoped(id).map(|_| ())
+}
+
+/// Legal bases; the list may be empty.
+fn check_basis(fields: &mut Fields<'_>) -> Result<(), Refusal> {
+    fields.texts("basis", 0, BASIS_MAX, TEXT_BYTES_MAX).map(|_| ())
+}
+
+const FREQUENCIES: [&str; 9] = ["once", "realtime", "daily", "weekly", "monthly", "quarterly", "halfyearly", "yearly", "irregular"];
+const MODES: [&str; 3] = ["file", "api", "query"];
+
+/// `term`, if present: two days, the second not before the first.
+fn check_optional_term(fields: &mut Fields<'_>, rule: &'static str) -> Result<(), Refusal> {
+    if !fields.has("term") {
+        return Ok(());
+    }
+    let mut term = fields.object("term")?;
+    let (from, to) = (term.day("from")?, term.day("to")?);
+    term.end()?;
+    if to < from {
+        return Err(Refusal::rule(
+            rule,
+            Code::FieldInvalid,
+            format!("body.term from {from} to {to}"),
+            "an end that is not before the start",
+        ));
+    }
+    Ok(())
+}
+
+/// The row of a declared duty.
+fn duty_row(agency: &str, position: u64) -> Value {
+    object([("agency", agency.into()), ("position", position.into())])
 }

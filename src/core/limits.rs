@@ -34,3 +34,9 @@ pub const EMPTY_BLOCK_GAP_MS: u64 = 10_000;
 pub const EVIDENCE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Signature lines on a published checkpoint that standard clients accept.
 pub const CHECKPOINT_LINES_MAX: usize = 16;
+/// A genesis file: every evidence file holds a copy of it.
+pub const GENESIS_BYTES_MAX: usize = 1024 * 1024;
+/// Agencies of a genesis file; more are admitted by records.
+pub const GENESIS_AGENCIES_MAX: usize = 1_024;
+/// Calendars of a genesis file, one a year.
+pub const CALENDARS_MAX: usize = 64;

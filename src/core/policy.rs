@@ -1,7 +1,36 @@
 //! The limits in force, as the body of `policy.set` and the genesis file give them.
 
-use crate::core::json::Value;
-use crate::core::refusal::Refusal;
+use crate::core::fields::Fields;
+use crate::core::json::{Value, object};
+use crate::core::refusal::{Code, Refusal};
+
+/// The rule sets that this program has: 1 to this one.
+pub const RULES_NEWEST: u64 = 1;
+/// At most 14 hours east of UTC.
+const UTC_OFFSET_MINUTES_MAX: u64 = 840;
+/// A block must be able to hold the largest record.
+const BLOCK_BYTES_LEAST: u64 = 16_384;
+/// So that an idle ledger does not fill itself with block entries.
+const HEARTBEAT_MS_LEAST: u64 = 10_000;
+
+/// The working-day limits with their defaults.
+const CLOCKS: [(&str, u64); 11] = [
+    ("answer_conditional", 10),
+    ("answer_unconditional", 1),
+    ("backflow", 20),
+    ("catalogue_review", 2),
+    ("catalogue_update", 10),
+    ("correction", 10),
+    ("delivery", 20),
+    ("dispute", 20),
+    ("mismatch", 20),
+    ("receipt", 5),
+    ("rectification", 20),
+];
+
+/// The greatest extensions, in working days, with their defaults.
+const EXTENSIONS: [(&str, u64); 6] =
+    [("answer", 10), ("backflow", 0), ("catalogue_update", 5), ("dispute", 0), ("mismatch", 0), ("rectification", 0)];
 
 /// A checked policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +53,114 @@ pub struct Policy {
 impl Policy {
     /// # Errors
     /// `field-missing`, `field-unknown`, `field-invalid`.
-    pub fn from_value(_value: &Value) -> Result<Self, Refusal> {
-        todo!()
+    pub fn from_value(value: &Value) -> Result<Self, Refusal> {
+        let mut fields = Fields::of(value, "policy")?;
+        check_days(fields.object("clocks")?, &CLOCKS)?;
+        check_days(fields.object("extensions")?, &EXTENSIONS)?;
+        fields.boolean("pause_on_supplement")?;
+        let policy = Policy {
+            authority_threshold: at_least(&mut fields, "authority_threshold", 1)?,
+            block_bytes_max: at_least(&mut fields, "block_bytes_max", BLOCK_BYTES_LEAST)?,
+            block_drift_ms: fields.integer("block_drift_ms")?,
+            block_records_max: at_least(&mut fields, "block_records_max", 1)?,
+            checkpoint_ms: at_least(&mut fields, "checkpoint_ms", 1)?,
+            heartbeat_ms: at_least(&mut fields, "heartbeat_ms", HEARTBEAT_MS_LEAST)?,
+            record_age_ms_max: fields.integer("record_age_ms_max")?,
+            rules: at_least(&mut fields, "rules", 1)?,
+            unreviewed_requestable: fields.boolean("unreviewed_requestable")?,
+            utc_offset_minutes: fields.integer("utc_offset_minutes")?,
+            test_clock: if fields.has("test_clock") { fields.boolean("test_clock")? } else { false },
+            body: value.clone(),
+        };
+        fields.end()?;
+        if policy.utc_offset_minutes > UTC_OFFSET_MINUTES_MAX {
+            let found = format!("policy.utc_offset_minutes {}", policy.utc_offset_minutes);
+            return Err(Refusal::new(Code::FieldInvalid, found, format!("0 to {UTC_OFFSET_MINUTES_MAX}")));
+        }
+        Ok(policy)
+    }
+}
+
+fn at_least(fields: &mut Fields<'_>, name: &str, least: u64) -> Result<u64, Refusal> {
+    let number = fields.integer(name)?;
+    if number < least {
+        return Err(Refusal::new(Code::FieldInvalid, format!("policy.{name} {number}"), format!("at least {least}")));
+    }
+    Ok(number)
+}
+
+fn check_days(mut fields: Fields<'_>, names: &[(&str, u64)]) -> Result<(), Refusal> {
+    for (name, _) in names {
+        fields.integer(name)?;
+    }
+    fields.end()
+}
+
+/// The body that a new network starts from.
+pub fn default_body() -> Value {
+    let days =
+        |defaults: &[(&str, u64)]| Value::Object(defaults.iter().map(|(name, days)| ((*name).to_owned(), Value::Int(*days))).collect());
+    object([
+        ("authority_threshold", 1.into()),
+        ("block_bytes_max", 1_048_576.into()),
+        ("block_drift_ms", 5_000.into()),
+        ("block_records_max", 4_096.into()),
+        ("checkpoint_ms", 1_000.into()),
+        ("clocks", days(&CLOCKS)),
+        ("extensions", days(&EXTENSIONS)),
+        ("heartbeat_ms", 600_000.into()),
+        ("pause_on_supplement", true.into()),
+        ("record_age_ms_max", 604_800_000.into()),
+        ("rules", 1.into()),
+        ("unreviewed_requestable", true.into()),
+        ("utc_offset_minutes", 480.into()),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The text of INTERFACES.md.
+    const DEFAULT: &str = concat!(
+        r#"{"authority_threshold":1,"block_bytes_max":1048576,"block_drift_ms":5000,"block_records_max":4096,"checkpoint_ms":1000,"#,
+        r#""clocks":{"answer_conditional":10,"answer_unconditional":1,"backflow":20,"catalogue_review":2,"catalogue_update":10,"#,
+        r#""correction":10,"delivery":20,"dispute":20,"mismatch":20,"receipt":5,"rectification":20},"#,
+        r#""extensions":{"answer":10,"backflow":0,"catalogue_update":5,"dispute":0,"mismatch":0,"rectification":0},"#,
+        r#""heartbeat_ms":600000,"pause_on_supplement":true,"record_age_ms_max":604800000,"rules":1,"unreviewed_requestable":true,"#,
+        r#""utc_offset_minutes":480}"#
+    );
+
+    fn with(name: &str, value: Option<Value>) -> Result<Policy, Refusal> {
+        let Value::Object(mut members) = default_body() else { unreachable!() };
+        match value {
+            Some(value) => members.insert(name.to_owned(), value),
+            None => members.remove(name),
+        };
+        Policy::from_value(&Value::Object(members))
+    }
+
+    #[test]
+    fn the_default_is_the_documented_one() {
+        assert_eq!(default_body().to_jcs(), DEFAULT);
+        let policy = Policy::from_value(&default_body()).unwrap();
+        assert_eq!((policy.heartbeat_ms, policy.test_clock), (600_000, false));
+    }
+
+    #[test]
+    fn least_values_hold_and_every_member_counts() {
+        let least = [("heartbeat_ms", 10_000), ("checkpoint_ms", 1), ("block_records_max", 1), ("block_bytes_max", 16_384), ("rules", 1)];
+        for (name, least) in least {
+            assert!(with(name, Some(least.into())).is_ok(), "{name}");
+            assert_eq!(with(name, Some((least - 1).into())).unwrap_err().code, Code::FieldInvalid, "{name}");
+        }
+        assert!(with("utc_offset_minutes", Some(840.into())).is_ok());
+        assert!(with("utc_offset_minutes", Some(841.into())).is_err());
+        assert!(with("test_clock", Some(true.into())).unwrap().test_clock);
+        for name in default_body().as_object().unwrap().keys() {
+            assert_eq!(with(name, None).unwrap_err().code, Code::FieldMissing, "{name}");
+        }
+        assert_eq!(with("more", Some(1.into())).unwrap_err().code, Code::FieldUnknown);
+        assert!(with("clocks", Some(object([]))).is_err());
     }
 }

@@ -1,11 +1,41 @@
 //! Admission: one pure function decides on every node whether a record may stand at its place.
+//!
+//! [`apply`] checks in this order, so that every node gives the same, most useful code:
+//!
+//! 1. the id was not admitted before (`duplicate`);
+//! 2. the claimed time is near the block's (`at-out-of-range`);
+//! 3. each signature line names a registered key (`key-unknown`) that is trusted here (`key-revoked`) and verifies
+//!    (`signature-invalid`);
+//! 4. the rules of the kind, in the order of their numbers.
+//!
+//! Which roles sign, and how many records are referred to, was checked when the record was parsed.
+//!
+//! # State rows
+//!
+//! | table | key | value |
+//! | --- | --- | --- |
+//! | `agency` | agency id in ASCII lower case | `{"id","keys":[vkeys, ascending],"position","status"}`; position 0 for an agency of the genesis file |
+//! | `batch` | `<grant id>/<batch>` | position of the delivery |
+//! | `calendar` | year | the calendar's body |
+//! | `dataset` | dataset id | `{"class","position","provider","version"}` of the newest version |
+//! | `duty` | duty id | `{"agency","position"}` |
+//! | `key` | `<agency id>/<role>+<key id in hex>` | `[{"from"?,"public","until"?}]`: the keys with this name and key id, nearly always one; no `from`: of the genesis file |
+//! | `policy` | `admission` | `{"record_age_ms_max","unreviewed_requestable"}` of the policy in force |
+//! | `policy` | `body` | the body of the policy in force |
+//! | `public` | base64 of a public key | `true`: registered, for whatever use; the key inside a peer id too |
+//! | `record` | record id | `{"kind","position"}` and, of a share.request, `"class","closed"?,"datasets","provider","requester"` (closed: id of its answer); of a share.answer, `"datasets"?,"provider","request","requester"` (no datasets: it refuses); of a share.deliver, `"closed"?,"commitment","grant","rows"?` (closed: id of its receipt) |
+//! | `validators` | `heights` | the first heights of all validator sets, ascending |
+//! | `validators` | a first height | the set that judges from this height on, as block entries hash it |
 
 use crate::core::hash::Hash;
-use crate::core::key::{Role, VerifierKey};
+use crate::core::key::{PublicKey, Role, VerifierKey};
+use crate::core::kinds::Place;
+use crate::core::limits::AT_AHEAD_MS_MAX;
 use crate::core::policy::Policy;
 use crate::core::record::Record;
-use crate::core::refusal::Refusal;
+use crate::core::refusal::{Code, Refusal};
 use crate::core::state::{Changes, Rows};
+use crate::core::tables::{self, AgencyRow, RecordRow};
 use crate::core::time::Time;
 use crate::core::validators::ValidatorSet;
 
@@ -25,13 +55,56 @@ pub struct BlockContext {
 ///
 /// # Errors
 /// The codes of status 403 and 409.
-pub fn apply(_state: &dyn Rows, _record: &Record, _block: &BlockContext) -> Result<Changes, Refusal> {
-    todo!()
+pub fn apply(state: &dyn Rows, record: &Record, block: &BlockContext) -> Result<Changes, Refusal> {
+    if let Some(position) = position_of(state, &record.id()) {
+        let found = format!("{} at position {position}", record.id());
+        return Err(Refusal::new(Code::Duplicate, found, "an id that is not on the ledger"));
+    }
+    check_at(state, record, block)?;
+    let signers = check_signatures(state, record, block)?;
+    record.body.rules().apply(&Place { state, record, block, signers: &signers })
+}
+
+/// The claimed time drives no clock; it bounds the life of a record that was signed and not sent.
+fn check_at(state: &dyn Rows, record: &Record, block: &BlockContext) -> Result<(), Refusal> {
+    let age_ms_max = tables::record_age_ms_max(state);
+    let (at, now) = (record.at.unix_ms(), block.time.unix_ms());
+    if at > now.saturating_add(AT_AHEAD_MS_MAX) || at < now.saturating_sub(age_ms_max) {
+        let expected = format!("at most {AT_AHEAD_MS_MAX} ms after {} and at most {age_ms_max} ms before", block.time);
+        return Err(Refusal::new(Code::AtOutOfRange, record.at.to_string(), expected));
+    }
+    Ok(())
+}
+
+/// The key under which each line verifies. A line of the key that the record itself brings is judged by that key.
+fn check_signatures(state: &dyn Rows, record: &Record, block: &BlockContext) -> Result<Vec<PublicKey>, Refusal> {
+    let brought = record.body.rules().brought_key();
+    let mut signers = Vec::with_capacity(record.signatures.len());
+    for (index, line) in record.signatures.iter().enumerate() {
+        let shown = || format!("{}/{}+{}", line.agency, line.role, crate::core::hash::to_hex(&line.id));
+        let candidates = match brought {
+            Some(key) if key.signed(line) => vec![*key.vkey.public()],
+            _ => {
+                let registered = tables::registered_keys(state, &line.agency, line.role, line.id);
+                if registered.is_empty() {
+                    return Err(Refusal::new(Code::KeyUnknown, shown(), "a key that the ledger knows"));
+                }
+                registered.iter().filter(|key| key.is_trusted_at(block.position)).map(|key| key.public).collect()
+            }
+        };
+        if candidates.is_empty() {
+            return Err(Refusal::new(Code::KeyRevoked, shown(), format!("a key that is trusted at position {}", block.position)));
+        }
+        let signer = candidates.into_iter().find(|public| record.verifies(index, public));
+        signers
+            .push(signer.ok_or_else(|| Refusal::new(Code::SignatureInvalid, shown(), "a signature of this key over the record's text"))?);
+    }
+    Ok(signers)
 }
 
 /// The position of a committed record with this id.
-pub fn position_of(_state: &dyn Rows, _id: &Hash) -> Option<u64> {
-    todo!()
+pub fn position_of(state: &dyn Rows, id: &Hash) -> Option<u64> {
+    RecordRow::read(state, id).map(|row| row.position())
 }
 
 /// An agency as the state knows it.
@@ -62,38 +135,65 @@ pub struct KeyState {
 pub struct Subjects {
     /// The writer and the other party, as spelled on the ledger, none repeated.
     pub agencies: Vec<String>,
+    /// Those that the record's body names.
     pub datasets: Vec<String>,
     pub duties: Vec<String>,
     /// The request that a share record belongs to.
     pub request: Option<Hash>,
 }
 
+impl Subjects {
+    pub(crate) fn add_agency(&mut self, id: &str) {
+        if !self.agencies.iter().any(|known| known == id) {
+            self.agencies.push(id.to_owned());
+        }
+    }
+}
+
 /// The agency with this id, under ASCII case folding.
-pub fn agency(_state: &dyn Rows, _id: &str) -> Option<AgencyState> {
-    todo!()
+pub fn agency(state: &dyn Rows, id: &str) -> Option<AgencyState> {
+    let row = AgencyRow::read(state, id)?;
+    Some(AgencyState { id: row.id().to_owned(), position: row.position(), status: row.status().to_owned() })
 }
 
 /// All keys that an agency ever had, ascending by vkey.
-pub fn agency_keys(_state: &dyn Rows, _id: &str) -> Vec<KeyState> {
-    todo!()
+pub fn agency_keys(state: &dyn Rows, id: &str) -> Vec<KeyState> {
+    let Some(row) = AgencyRow::read(state, id) else {
+        return Vec::new();
+    };
+    row.vkeys().filter_map(|vkey| key_state(state, row.id(), vkey)).collect()
 }
 
 /// The register's entry of a verifier key.
-pub fn key(_state: &dyn Rows, _vkey: &str) -> Option<KeyState> {
-    todo!()
+pub fn key(state: &dyn Rows, vkey: &str) -> Option<KeyState> {
+    let name = vkey.split_once('+')?.0;
+    let (agency, _) = name.rsplit_once('/')?;
+    let row = AgencyRow::read(state, agency.rsplit_once('/')?.1)?;
+    let known = row.vkeys().any(|known| known == vkey);
+    if known { key_state(state, row.id(), vkey) } else { None }
+}
+
+/// `vkey` stands in the agency's row.
+fn key_state(state: &dyn Rows, agency: &str, vkey: &str) -> Option<KeyState> {
+    let vkey = VerifierKey::from_registered(vkey)?;
+    let role = Role::parse(vkey.name().rsplit_once('/')?.1).ok()?;
+    let registered = tables::registered_keys(state, agency, role, vkey.id()).into_iter().find(|key| key.public == *vkey.public())?;
+    Some(KeyState { agency: agency.to_owned(), role, from: registered.from, until: registered.until, vkey })
 }
 
 /// What `record` is about; `state` holds the rows after it.
-pub fn subjects(_state: &dyn Rows, _record: &Record) -> Subjects {
-    todo!()
+pub fn subjects(state: &dyn Rows, record: &Record) -> Subjects {
+    let mut subjects = Subjects { agencies: vec![record.by.clone()], ..Subjects::default() };
+    record.body.rules().subjects(state, record, &mut subjects);
+    subjects
 }
 
 /// The policy after the newest applied block.
-pub fn policy(_state: &dyn Rows) -> Policy {
-    todo!()
+pub fn policy(state: &dyn Rows) -> Policy {
+    tables::policy(state)
 }
 
 /// The validator set that judges `height`.
-pub fn validator_set(_state: &dyn Rows, _height: u64) -> ValidatorSet {
-    todo!()
+pub fn validator_set(state: &dyn Rows, height: u64) -> ValidatorSet {
+    tables::validator_set(state, height)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, ISOWeekDate, Weekday};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
@@ -103,6 +103,31 @@ impl fmt::Display for Day {
     }
 }
 
+/// A period that data are about: `2026`, `2026-H2`, `2026-Q4`, `2026-11`, `2026-W48` (ISO 8601) or `2026-11-25`, each a
+/// real one.
+///
+/// # Errors
+/// `field-invalid`.
+pub fn check_period(text: &str) -> Result<(), Refusal> {
+    let invalid = || Refusal::new(Code::FieldInvalid, text, "a period as 2026, 2026-H2, 2026-Q4, 2026-11, 2026-W48 or 2026-11-25");
+    let bytes = text.as_bytes();
+    let year = bytes.get(..4).filter(|year| year.iter().all(u8::is_ascii_digit)).ok_or_else(invalid)?;
+    let real = match bytes.get(4..) {
+        Some([]) => true,
+        Some([b'-', b'H', half]) => matches!(half, b'1'..=b'2'),
+        Some([b'-', b'Q', quarter]) => matches!(quarter, b'1'..=b'4'),
+        Some([b'-', b'W', tens @ b'0'..=b'9', ones @ b'0'..=b'9']) => {
+            let number = |digits: &[u8]| digits.iter().fold(0_i16, |sum, digit| sum * 10 + i16::from(digit - b'0'));
+            let week = i8::try_from(number(&[*tens, *ones])).map_err(|_| invalid())?;
+            ISOWeekDate::new(number(year), week, Weekday::Monday).is_ok()
+        }
+        Some([b'-', tens, ones]) => matches!((tens, ones), (b'0', b'1'..=b'9') | (b'1', b'0'..=b'2')),
+        Some(_) => Day::parse(text).is_ok(),
+        None => false,
+    };
+    if real && year != b"0000" { Ok(()) } else { Err(invalid()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,5 +157,34 @@ mod tests {
         assert_eq!(start.day(0).to_string(), "2026-11-24");
         assert!(Day::parse("2026-02-29").is_err());
         assert!(Day::parse("+02026-02-2").is_err());
+    }
+
+    #[test]
+    fn a_period_is_a_real_one() {
+        for good in ["2026", "2026-H1", "2026-Q4", "2026-12", "2026-W53", "2026-11-25", "2024-02-29"] {
+            assert!(check_period(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "26",
+            "0000",
+            "2026-",
+            "2026-H3",
+            "2026-Q0",
+            "2026-Q5",
+            "2026-00",
+            "2026-13",
+            "2025-W53",
+            "2026-W00",
+            "2026-W5",
+            "2026-w01",
+            "2026-02-29",
+            "2026-1-1",
+            "2026-11-25T",
+            "20261125",
+            "+2026",
+        ] {
+            assert!(check_period(bad).is_err(), "{bad}");
+        }
     }
 }
