@@ -14,6 +14,8 @@ use ed25519_dalek::ed25519::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::ed25519::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
 use zeroize::Zeroizing;
 
+/// The peer id of a network key stands in the genesis file; the core makes it from the key's bytes.
+pub use crate::core::genesis::peer_id;
 use crate::core::hash::Hash;
 use crate::core::key::{Algorithm, PublicKey, SecretKey, VerifierKey, cosigner_key_name};
 
@@ -215,14 +217,6 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyError> {
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(KeyError::io("write", path))?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent).and_then(|dir| dir.sync_all()).map_err(KeyError::io("sync", parent))
-}
-
-/// The peer id in base58btc (`12D3KooW...`) of an Ed25519 network key: multihash identity of the protobuf public key.
-pub fn peer_id(network: &PublicKey) -> String {
-    // Identity multihash of 36 bytes; field 1 (key type) = 1 (Ed25519); field 2 (data) of 32 bytes.
-    let mut bytes = vec![0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
-    bytes.extend_from_slice(network.as_bytes());
-    bs58::encode(bytes).into_string()
 }
 
 #[cfg(test)]

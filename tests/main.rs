@@ -7,6 +7,7 @@ mod it {
     mod judge;
     mod merkle;
     mod network;
+    mod operators;
     mod refusals;
     mod sharing;
     mod tidy;

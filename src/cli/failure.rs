@@ -1,5 +1,6 @@
 //! How commands end: exit codes, and what is printed on the way out.
 
+use std::io;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
@@ -71,7 +72,13 @@ fn exit_code(error: &anyhow::Error) -> u8 {
                 LocalError::TimedOut { .. } | LocalError::Http { .. } => 4,
             })
         };
-        failure.or_else(config).or_else(key).or_else(store).or_else(local)
+        let io = || {
+            cause.downcast_ref::<io::Error>().map(|error| match error.kind() {
+                io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable => 3,
+                _ => 6,
+            })
+        };
+        failure.or_else(config).or_else(key).or_else(store).or_else(local).or_else(io)
     });
     known.unwrap_or(BUG)
 }

@@ -146,18 +146,18 @@ fn print(global: &Global, json: impl FnOnce() -> Value, text: impl FnOnce() -> S
 }
 
 fn make_part(args: &PartArgs, global: &Global) -> Result<()> {
+    Part::check_flags(&args.agency)?;
     make_empty_dir(&args.home)?;
     let keys = make_agency_keys(&args.home.join(AGENCY_DIR), &roles_or_usual(&args.roles), KeySource::Random, "")?;
-    let part = Part::new(&args.agency, &keys, None);
     let file = args.home.join(PART_FILE);
-    write_new(&file, part.to_value().to_jcs().as_bytes())?;
+    Part::new(&args.agency, keys, None).write(&file)?;
     let (file, home) = (file.display().to_string(), args.home.display().to_string());
-    let json = || object([("agency", part.agency_id().into()), ("home", home.as_str().into()), ("part", file.as_str().into())]);
+    let json = || object([("agency", args.agency.agency.as_str().into()), ("home", home.as_str().into()), ("part", file.as_str().into())]);
     let text = || {
         format!(
             "Keys of {} in {home}/{AGENCY_DIR}; keep them secret.\nHand {file} to whoever assembles the genesis; then:\n  \
              sharelog genesis install genesis.json --home {home}",
-            part.agency_id()
+            args.agency.agency
         )
     };
     print(global, json, text);

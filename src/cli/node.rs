@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use crate::cli::Global;
 use crate::cli::failure::Failure;
 use crate::cli::genesis::{
-    AGENCY_DIR, AgencyFlags, GENESIS_FILE, KEYS_DIR, PART_FILE, Part, ValidatorPart, make_agency_keys, make_empty_dir, parse_role,
+    AGENCY_DIR, AgencyFlags, GENESIS_FILE, KEYS_DIR, PART_FILE, Part, ValidatorPart, make_agency_keys, make_empty_dir, parse_role, read_genesis,
     roles_or_usual, write_new,
 };
 use crate::config::{self, Written};
@@ -75,15 +75,16 @@ pub fn run(command: &NodeCommand, global: &Global) -> Result<()> {
     }
 }
 
-/// A home that misses a step gets told which, instead of the file that was not found.
+/// A home that misses a step gets told which, instead of the file that was not found; a wrong genesis is named as one.
 fn check_home(home: &Path) -> Result<(), Failure> {
     if !home.join(config::FILE).exists() {
         return Err(Failure::Configuration(format!("{} is no node's home; make one with node init", home.display())));
     }
-    if !home.join(GENESIS_FILE).exists() {
+    let genesis = home.join(GENESIS_FILE);
+    if !genesis.exists() {
         return Err(Failure::Configuration(format!("{} has no {GENESIS_FILE}; get it with genesis install", home.display())));
     }
-    Ok(())
+    read_genesis(&genesis).map(drop)
 }
 
 /// The wildcard address with the port of `address`, which others dial.
@@ -97,7 +98,7 @@ fn init(args: &InitArgs, global: &Global) -> Result<()> {
     let consensus = listening(&args.consensus_address, "consensus-address")?;
     let records = listening(&args.records_address, "records-address")?;
     let agency = &args.agency.agency;
-    crate::core::ids::check_agency(agency).map_err(|refusal| Failure::Usage(format!("--agency: {refusal}")))?;
+    Part::check_flags(&args.agency)?;
     make_empty_dir(&args.home)?;
     let keys = NodeKeys::generate(KeySource::Random, "")?;
     keys.write(&args.home.join(KEYS_DIR))?;
@@ -106,9 +107,8 @@ fn init(args: &InitArgs, global: &Global) -> Result<()> {
     write_new(&args.home.join(config::FILE), written.to_text().as_bytes())?;
     let validator =
         ValidatorPart { keys: &keys, consensus_address: &args.consensus_address, records_address: &args.records_address };
-    let part = Part::new(&args.agency, &agency_keys, Some(validator));
     let file = args.home.join(PART_FILE);
-    write_new(&file, part.to_value().to_jcs().as_bytes())?;
+    Part::new(&args.agency, agency_keys, Some(validator)).write(&file)?;
     let (home, file, peer) = (args.home.display().to_string(), file.display().to_string(), peer_id(&keys.network.public()));
     if global.json {
         let value = object([("agency", agency.as_str().into()), ("home", home.into()), ("part", file.into()), ("peer", peer.into())]);

@@ -201,7 +201,7 @@ fn make_genesis(args: &InitArgs, nodes: &[PlannedNode], keys: &[NodeKeys], clien
         let (node, keys) = nodes.iter().zip(keys).find(|(node, _)| node.agency == agency)?;
         Some(ValidatorPart { keys, consensus_address: &node.consensus, records_address: &node.records })
     };
-    let part = |client: &Client| Part::new(&AgencyFlags::plain(&client.agency), &client.keys, validator(&client.agency));
+    let part = |client: &Client| Part::new(&AgencyFlags::plain(&client.agency), client.keys.clone(), validator(&client.agency));
     let genesis = assemble(Plan {
         name: &args.name,
         created: args.created,

@@ -31,7 +31,7 @@ pub struct Installed {
 /// # Errors
 /// [`Failure::Configuration`] when a key is not in the genesis; what reading and writing gives.
 pub fn install(home: &Path, genesis: &Genesis) -> anyhow::Result<Installed> {
-    let agency = Part::read(&home.join(part::FILE))?.agency_id().to_owned();
+    let agency = Part::read(&home.join(part::FILE))?.agency.id;
     let agency_keys = agency_keys(home, genesis, &agency)?;
     let node_keys = home.join(KEYS_DIR).exists().then(|| NodeKeys::load(&home.join(KEYS_DIR))).transpose()?;
     if let Some(keys) = &node_keys {

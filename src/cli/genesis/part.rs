@@ -3,6 +3,7 @@
 //! A folder of one agency holds `agency/<role>.pem` (the keys it signs records with), `part.json` (this part), and for a node
 //! `keys/` besides. The vkeys come later, by `genesis install`: their names hold the origin, which hangs on the whole genesis.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::Args;
@@ -10,9 +11,10 @@ use clap::Args;
 use crate::cli::failure::Failure;
 use crate::cli::genesis::files;
 use crate::core::fields::Fields;
-use crate::core::json::{Value, object, strings};
+use crate::core::genesis::{GenesisAgency, Validator};
+use crate::core::json::Value;
 use crate::core::key::{PublicKey, Role};
-use crate::core::refusal::Refusal;
+use crate::core::refusal::{Code, Refusal};
 use crate::keystore::{self, KeyError, KeySource, NodeKeys};
 
 const FORMAT: &str = "sharelog/genesis-part/v1";
@@ -64,32 +66,19 @@ impl AgencyFlags {
         }
     }
 
-    /// The agency as it stands in the genesis file.
-    fn to_value(&self, keys: &[(Role, PublicKey)]) -> Value {
-        let mut names = Vec::new();
-        if let Some(name) = &self.name_zh {
-            names.push(("zh", name.as_str()));
-        }
-        if let Some(name) = self.name_en.as_deref().or(self.name_zh.is_none().then_some(self.agency.as_str())) {
-            names.push(("en", name));
-        }
-        let names = names.into_iter().map(|(language, name)| (language.to_owned(), name.into())).collect();
-        let mut keys = keys.to_vec();
-        keys.sort_by_key(|(role, public)| (role.as_str(), public.to_base64()));
-        let key = |(role, public): &(Role, PublicKey)| object([("public", public.to_base64().into()), ("role", role.as_str().into())]);
-        let mut members = std::collections::BTreeMap::from([
-            ("id".to_owned(), self.agency.as_str().into()),
-            ("keys".to_owned(), Value::Array(keys.iter().map(key).collect())),
-            ("level".to_owned(), self.level.as_str().into()),
-            ("names".to_owned(), Value::Object(names)),
-            ("scheme".to_owned(), self.scheme.as_str().into()),
-        ]);
-        for (name, value) in [("territory", &self.territory), ("line", &self.line)] {
-            if let Some(value) = value {
-                members.insert(name.to_owned(), value.as_str().into());
-            }
-        }
-        Value::Object(members)
+    fn to_agency(&self, keys: Vec<(Role, PublicKey)>) -> GenesisAgency {
+        let english = self.name_en.as_deref().or(self.name_zh.is_none().then_some(self.agency.as_str()));
+        let names = [("en", english), ("zh", self.name_zh.as_deref())];
+        let texts = [("territory", self.territory.as_deref()), ("line", self.line.as_deref())];
+        let given = |members: &[(&str, Option<&str>)]| -> BTreeMap<String, Value> {
+            members.iter().filter_map(|(name, value)| value.map(|value| ((*name).to_owned(), value.into()))).collect()
+        };
+        let mut body = given(&texts);
+        body.insert("id".to_owned(), self.agency.as_str().into());
+        body.insert("level".to_owned(), self.level.as_str().into());
+        body.insert("names".to_owned(), Value::Object(given(&names)));
+        body.insert("scheme".to_owned(), self.scheme.as_str().into());
+        GenesisAgency { id: self.agency.clone(), keys, body: Value::Object(body) }
     }
 }
 
@@ -104,55 +93,55 @@ pub struct ValidatorPart<'a> {
 }
 
 impl ValidatorPart<'_> {
-    fn to_value(self, agency: &str) -> Value {
-        object([
-            ("addresses", strings([self.consensus_address])),
-            ("agency", agency.into()),
-            ("consensus", self.keys.consensus.public().to_base64().into()),
-            ("cosigner", self.keys.cosigner.public().to_base64().into()),
-            ("peer", keystore::peer_id(&self.keys.network.public()).into()),
-            ("power", 1.into()),
-            ("publication", self.keys.publication.public().to_base64().into()),
-            ("records", strings([self.records_address])),
-        ])
+    fn to_validator(self, agency: &str) -> Validator {
+        Validator {
+            addresses: vec![self.consensus_address.to_owned()],
+            agency: agency.to_owned(),
+            consensus: self.keys.consensus.public(),
+            cosigner: self.keys.cosigner.public(),
+            peer: keystore::peer_id(&self.keys.network.public()),
+            power: 1,
+            publication: self.keys.publication.public(),
+            records: vec![self.records_address.to_owned()],
+        }
     }
 }
 
 /// A part of a genesis file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// The agency, as the genesis lists it.
-    pub agency: Value,
+    pub agency: GenesisAgency,
     /// Its validator, if it runs one.
-    pub validator: Option<Value>,
+    pub validator: Option<Validator>,
 }
 
 impl Part {
-    pub fn new(flags: &AgencyFlags, keys: &[(Role, PublicKey)], validator: Option<ValidatorPart<'_>>) -> Self {
-        Part { agency: flags.to_value(keys), validator: validator.map(|validator| validator.to_value(&flags.agency)) }
+    pub fn new(flags: &AgencyFlags, keys: Vec<(Role, PublicKey)>, validator: Option<ValidatorPart<'_>>) -> Self {
+        Part { agency: flags.to_agency(keys), validator: validator.map(|validator| validator.to_validator(&flags.agency)) }
     }
 
-    pub fn to_value(&self) -> Value {
-        let mut members =
-            std::collections::BTreeMap::from([("agency".to_owned(), self.agency.clone()), ("format".to_owned(), FORMAT.into())]);
+    /// Writes a new part file.
+    ///
+    /// # Errors
+    /// [`Failure`], see [`files::write_new`].
+    pub fn write(&self, path: &Path) -> Result<(), Failure> {
+        let mut members = BTreeMap::from([("agency".to_owned(), self.agency.to_value()), ("format".to_owned(), FORMAT.into())]);
         if let Some(validator) = &self.validator {
-            members.insert("validator".to_owned(), validator.clone());
+            members.insert("validator".to_owned(), validator.to_value());
         }
-        Value::Object(members)
+        files::write_new(path, Value::Object(members).to_jcs().as_bytes())
     }
 
-    fn from_value(value: &Value) -> Result<Self, Refusal> {
-        let mut fields = Fields::of(value, "part")?;
-        if fields.string("format")? != FORMAT {
-            return Err(Refusal::new(crate::core::refusal::Code::FieldInvalid, "another format", FORMAT));
-        }
-        let agency = fields.value("agency")?.clone();
-        let validator = if fields.has("validator") { Some(fields.value("validator")?.clone()) } else { None };
-        fields.end()?;
-        Ok(Part { agency, validator })
+    /// Checks what the flags of a new part say, before any key is made for it.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`], naming the member.
+    pub fn check_flags(flags: &AgencyFlags) -> Result<(), Failure> {
+        let value = flags.to_agency(Vec::new()).to_value();
+        GenesisAgency::from_value(&value).map(drop).map_err(|refusal| Failure::Usage(refusal.to_string()))
     }
 
-    /// Reads a part file. Members of agency and validator are checked with the whole genesis.
+    /// Reads a part file; how it fits the others is judged with the whole genesis.
     ///
     /// # Errors
     /// [`Failure::Unreadable`].
@@ -161,9 +150,16 @@ impl Part {
         Part::from_value(&value).map_err(|refusal| Failure::Unreadable(format!("{}: {refusal}", path.display())))
     }
 
-    /// The agency's id, as the part spells it.
-    pub fn agency_id(&self) -> &str {
-        self.agency.get("id").and_then(Value::as_str).unwrap_or_default()
+    fn from_value(value: &Value) -> Result<Self, Refusal> {
+        let mut fields = Fields::of(value, "part")?;
+        let format = fields.string("format")?;
+        if format != FORMAT {
+            return Err(Refusal::new(Code::FieldInvalid, format, FORMAT));
+        }
+        let agency = GenesisAgency::from_value(fields.value("agency")?)?;
+        let validator = fields.has("validator").then(|| fields.value("validator").and_then(Validator::from_value)).transpose()?;
+        fields.end()?;
+        Ok(Part { agency, validator })
     }
 }
 
