@@ -4,6 +4,7 @@ mod it {
     mod cluster;
     #[cfg(feature = "test-faults")]
     mod faults;
+    mod imports;
     mod judge;
     mod merkle;
     mod network;
