@@ -6,6 +6,7 @@ mod it {
     #[cfg(feature = "test-faults")]
     mod faults;
     mod genesis;
+    mod imports;
     mod judge;
     mod ledger;
     mod merkle;
