@@ -106,8 +106,10 @@ pub struct Driver {
 }
 
 impl Driver {
+    /// Answers the engine until the session ends; gives the session back, to be stopped.
+    ///
     /// # Errors
-    /// A store that cannot be read.
+    /// A store that failed, an engine that ended.
     pub async fn run(shared: Arc<Shared>, session: Session, part: Part, stop: &CancellationToken) -> (anyhow::Result<End>, Session) {
         let loading = Arc::clone(&shared);
         let loaded = match blocking(move || load(&loading)).await {

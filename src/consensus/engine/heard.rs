@@ -46,13 +46,6 @@ impl Heard {
         let told = self.told();
         told.get(self.faulty_max).or(told.last()).copied()
     }
-
-    /// The highest height that any peer told lately, when more than two thirds of all validators are there, self included.
-    pub fn highest_of_quorum(&self) -> Option<u64> {
-        let told = self.told();
-        let peers = self.peers.lock().expect("no holder panics").len();
-        (told.len() + 1 > (peers + 1) * 2 / 3).then(|| told.first().copied()).flatten()
-    }
 }
 
 #[cfg(test)]
@@ -76,6 +69,6 @@ mod tests {
         heard.note(&peer(3), 8);
         assert_eq!(heard.reached(), Some(8));
         heard.note(&peer(9), 1 << 60);
-        assert_eq!(heard.highest_of_quorum(), Some(1 << 60));
+        assert_eq!(heard.reached(), Some(8));
     }
 }

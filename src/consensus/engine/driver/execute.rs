@@ -6,15 +6,11 @@ use crate::consensus::engine::body::Body;
 use crate::consensus::engine::driver::Shared;
 use crate::core::hash::Hash;
 use crate::core::limits::EMPTY_BLOCK_GAP_MS;
-use crate::core::record::Record;
-use crate::core::refusal::{Code, Refusal};
+use crate::core::refusal::Code;
 use crate::core::rules;
 use crate::core::time::Time;
-use crate::core::validators::ValidatorSet;
-use crate::log::entry::BlockEntry;
-use crate::log::merkle::leaf_hash;
 use crate::store::Head;
-use crate::store::execution::{Execution, Executor};
+use crate::store::execution::{BlockFault, Execution, Executor, replay};
 
 /// Looks at refused candidates: one may build on a record that stood behind it.
 const PASSES_MAX: usize = 3;
@@ -32,36 +28,10 @@ pub struct Executed {
 ///
 /// # Errors
 /// Why the block is invalid.
-pub fn execute(shared: &Shared, head: &Head, set: &ValidatorSet, body: Body) -> Result<Executed, Refusal> {
-    let entry = BlockEntry::parse(&body.entry_leaf)?;
-    if set.member(&entry.proposer).is_none() {
-        return Err(Refusal::new(Code::FieldInvalid, entry.proposer, "a proposer of the height's validator set"));
-    }
-    check_time(head, entry.time, body.leaves.is_empty())?;
-    let mut executor = Executor::new(&shared.reader, head, &shared.genesis, entry.time);
-    let mut ids = Vec::with_capacity(body.leaves.len());
-    for leaf in &body.leaves {
-        let record = match shared.pool.by_leaf_hash(&leaf_hash(leaf)) {
-            Some(record) => record,
-            None => Arc::new(Record::parse(leaf, &shared.genesis.origin)?),
-        };
-        executor.push(&record)?;
-        ids.push(record.id());
-    }
-    let execution = executor.finish(&entry.proposer);
-    if execution.entry != entry || execution.entry.to_text().as_bytes() != body.entry_leaf.as_ref() {
-        return Err(Refusal::new(Code::FieldInvalid, entry.to_text(), execution.entry.to_text()));
-    }
-    Ok(Executed { body, execution, ids })
-}
-
-/// Time rises; a block without records keeps its distance.
-fn check_time(head: &Head, time: Time, is_empty: bool) -> Result<(), Refusal> {
-    let earliest = if is_empty { earliest_empty(head) } else { head.time.plus_ms(1) };
-    if time < earliest {
-        return Err(Refusal::new(Code::FieldInvalid, format!("block time {time}"), format!("{earliest} or later")));
-    }
-    Ok(())
+pub fn execute(shared: &Shared, head: &Head, body: Body) -> Result<Executed, BlockFault> {
+    let known = |leaf: &Hash| shared.pool.by_leaf_hash(leaf);
+    let (execution, records) = replay(&shared.reader, head, &shared.genesis, &body.entry_leaf, &body.leaves, &known)?;
+    Ok(Executed { body, execution, ids: records.iter().map(|record| record.id()).collect() })
 }
 
 /// From when on a block without records may stand on `head`.

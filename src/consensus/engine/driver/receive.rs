@@ -17,7 +17,6 @@ use crate::consensus::engine::body::Body;
 use crate::consensus::engine::context::{Ledger, Part};
 use crate::consensus::engine::streams::Assembled;
 use crate::core::hash::Hash;
-use crate::core::refusal::{Code, Refusal};
 use crate::core::time::Time;
 use crate::log::certificate::parts_text;
 
@@ -91,10 +90,10 @@ impl Driver {
     ) -> anyhow::Result<Option<Validity>> {
         if self.blocks.get(&block).is_none() {
             let shared = Arc::clone(&self.shared);
-            let (head, set) = (Arc::clone(&self.next.head), self.next.set.clone());
-            let executed = match blocking(move || execute::execute(&shared, &head, &set, body)).await? {
+            let head = Arc::clone(&self.next.head);
+            let executed = match blocking(move || execute::execute(&shared, &head, body)).await? {
                 Ok(executed) => executed,
-                Err(refusal) => return Ok(Some(self.refuse(&proposed, &block, agency, &refusal))),
+                Err(fault) => return Ok(Some(self.refuse(&proposed, &block, agency, &fault.to_string()))),
             };
             let known = Known { proposed, executed: Arc::new(executed), bytes, validity: Validity::Invalid };
             if !self.keep(block, known).await? {
@@ -104,31 +103,30 @@ impl Driver {
         let known = self.blocks.get(&block).expect("it is known by now");
         if !known.validity.is_valid()
             && proposed.valid_round.is_none()
-            && let Err(refusal) = self.check_fresh(known, agency, now())
+            && let Err(fault) = self.check_fresh(known, agency, now())
         {
-            return Ok(Some(self.refuse(&proposed, &block, agency, &refusal)));
+            return Ok(Some(self.refuse(&proposed, &block, agency, &fault)));
         }
         self.blocks.set_valid(&block);
         Ok(Some(Validity::Valid))
     }
 
     /// What only a fresh proposal is held to: built by the round's proposer, at a time near the own clock.
-    fn check_fresh(&self, known: &Known, agency: &str, now: Time) -> Result<(), Refusal> {
+    fn check_fresh(&self, known: &Known, agency: &str, now: Time) -> Result<(), String> {
         let entry = &known.executed.execution.entry;
         if entry.proposer != agency {
-            return Err(Refusal::new(Code::FieldInvalid, format!("a fresh block built by {}", entry.proposer), agency));
+            return Err(format!("a fresh block of {agency} was built by {}", entry.proposer));
         }
         let drift_ms = self.next.policy.block_drift_ms;
         if entry.time.unix_ms().abs_diff(now.unix_ms()) > drift_ms {
-            let expected = format!("at most {drift_ms} ms from this node's clock, {now}");
-            return Err(Refusal::new(Code::FieldInvalid, format!("block time {}", entry.time), expected));
+            return Err(format!("the block's time: found {}; expected at most {drift_ms} ms from this node's clock, {now}", entry.time));
         }
         Ok(())
     }
 
-    fn refuse(&self, proposed: &Proposed, block: &Hash, agency: &str, refusal: &Refusal) -> Validity {
+    fn refuse(&self, proposed: &Proposed, block: &Hash, agency: &str, reason: &str) -> Validity {
         self.shared.metrics.proposals_refused.inc();
-        tracing::warn!(height = proposed.height, round = proposed.round, proposer = agency, %block, reason = %refusal, "Proposal refused");
+        tracing::warn!(height = proposed.height, round = proposed.round, proposer = agency, %block, reason, "Proposal refused");
         Validity::Invalid
     }
 }

@@ -1,5 +1,6 @@
 //! `ConsensusReady`, `StartedRound` and the answer to `Finalized`: which height comes next, and what is known of it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use malachite_app::Reply;
@@ -18,13 +19,13 @@ impl Driver {
     /// The engine is up: it starts at the height above the store's, with the bodies that the disk still has for it.
     pub(super) async fn consensus_ready(&mut self, reply: Reply<(Height, HeightParams<Ledger>)>) -> anyhow::Result<()> {
         let shared = Arc::clone(&self.shared);
-        let (head, set) = (Arc::clone(&self.next.head), self.next.set.clone());
+        let head = Arc::clone(&self.next.head);
         let height = self.next.height;
         let found = blocking(move || -> std::io::Result<Vec<Known>> {
             let bodies = shared.undecided.lock().expect("no holder panics").bodies()?;
             let of_height = bodies.into_iter().filter(|kept| kept.height == height);
             // A body that does not execute was kept on top of another store: the engine will not ask for it.
-            Ok(of_height.filter_map(|kept| known_again(kept, |body| execute::execute(&shared, &head, &set, body).ok())).collect())
+            Ok(of_height.filter_map(|kept| known_again(kept, |body| execute::execute(&shared, &head, body).ok())).collect())
         })
         .await??;
         tracing::info!(height, undecided = found.len(), part = ?self.part, "Consensus starts");
@@ -46,9 +47,9 @@ impl Driver {
         let mut values = Vec::new();
         if height.0 == self.next.height {
             values = round.as_u32().map(|round| self.blocks.of_round(round)).unwrap_or_default();
-            let (ripe, later) = self.later.drain(..).partition(|(_, proposal)| proposal.init.height.0 == self.next.height);
+            let (ripe, later): (VecDeque<_>, _) = self.later.drain(..).partition(|(_, proposal)| proposal.init.height.0 == self.next.height);
             self.later = later;
-            for (_, proposal) in Vec::from(std::collections::VecDeque::<_>::from(ripe)) {
+            for (_, proposal) in ripe {
                 values.extend(self.judge(proposal).await?);
             }
         }

@@ -39,11 +39,11 @@ impl Driver {
         let block = body.hash();
         if self.blocks.get(&block).is_none() {
             let shared = Arc::clone(&self.shared);
-            let (head, set) = (Arc::clone(&self.next.head), self.next.set.clone());
-            let executed = match blocking(move || execute::execute(&shared, &head, &set, body)).await? {
+            let head = Arc::clone(&self.next.head);
+            let executed = match blocking(move || execute::execute(&shared, &head, body)).await? {
                 Ok(executed) => executed,
-                Err(refusal) => {
-                    tracing::error!(%height, %block, reason = %refusal, "A decided block from a peer does not hold here");
+                Err(fault) => {
+                    tracing::error!(%height, %block, reason = %fault, "A decided block from a peer does not hold here");
                     return Ok(SyncedValueOutcome::PeerFault);
                 }
             };
