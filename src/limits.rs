@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// How long a node's tasks may take to end after SIGTERM: together with the runtime's end below the promised 10 s.
+pub const STOP_WAIT: Duration = Duration::from_secs(8);
+/// Between two looks at the free disk: a full disk takes longer to fill.
+pub const DISK_LOOK: Duration = Duration::from_secs(2);
 /// Pending records of one agency: four full blocks, and one agency alone cannot fill the pool.
 pub const POOL_AGENCY_RECORDS_MAX: usize = 4_096;
 /// Their leaf bytes: four blocks of the default policy.
@@ -81,3 +85,50 @@ pub const APPLY_AGE_MS: u64 = 2_000;
 pub const APPLY_QUEUE_MAX: usize = 16;
 /// Checked tiles of hashes kept in memory, 8 KiB each.
 pub const TILES_CACHED_MAX: usize = 128;
+// HTTP.
+
+/// Request line and headers: room for every cursor and filter, and for what browsers and proxies add.
+pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Header lines of a request: browsers behind two proxies send about 40.
+pub const HTTP_HEADERS_MAX: usize = 64;
+/// What a connection buffers: a head and the record behind it.
+pub const HTTP_BUFFER_BYTES_MAX: usize = 32 * 1024;
+/// A request's body: the largest record and some slack, so that an over-long record is named as such.
+pub const HTTP_BODY_BYTES_MAX: usize = 20 * 1024;
+/// From the first look at a connection, or the end of its last answer, to a whole request head: slow senders end here.
+pub const HTTP_HEAD_WAIT: Duration = Duration::from_secs(10);
+/// From the whole head to the last byte of the answer: the longest wait for a commit, and time to send.
+pub const HTTP_REQUEST_WAIT: Duration = Duration::from_secs(35);
+/// Connections in all: far below the usual 4,096 open files, next to the store's and the swarms'.
+pub const HTTP_CONNECTIONS_MAX: usize = 1_024;
+/// Connections of one address (IPv6: of one /64), so that one host cannot take them all.
+pub const HTTP_CONNECTIONS_PER_ADDRESS_MAX: usize = 64;
+/// Running requests may take this long to end at a stop: the node's whole stop takes at most 10 s.
+pub const HTTP_STOP_WAIT: Duration = Duration::from_secs(5);
+/// Between two accepts after the system refused one, so that a lack of file descriptors does not spin.
+pub const HTTP_ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Reads of the store that run at once; others wait their turn, and consensus keeps its share of the machine.
+pub const HTTP_READS_MAX: usize = 64;
+/// `?wait=committed` waits this long: several rounds of a network with dead members.
+pub const COMMIT_WAIT: Duration = Duration::from_secs(30);
+/// A waiting submission looks at the pool's refusals this often; commits wake it at once.
+pub const REFUSAL_LOOK: Duration = Duration::from_millis(250);
+/// Evidence waits this long for a public checkpoint, which comes about a second after a commit.
+pub const EVIDENCE_WAIT: Duration = Duration::from_secs(5);
+
+// Answers.
+
+/// Records in one evidence file: with their keys and proofs well below its 4 MiB.
+pub const EVIDENCE_IDS_MAX: usize = 64;
+/// Items of a list without `limit`: a screen or two.
+pub const LIST_DEFAULT: u64 = 100;
+/// Items of a list.
+pub const LIST_MAX: u64 = 1_000;
+/// A page ends early beyond this many bytes of items: 1,000 of the largest records would be 32 MiB.
+pub const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A page ends early after this many looks into the store: about a second of work.
+pub const PAGE_LOOKS_MAX: usize = 20_000;
+/// Positions of one index term that are read at once.
+pub const TERM_CHUNK: usize = 128;
+/// Requests and datasets through which one chain reaches further records: beyond it the chain of a later link is the answer.
+pub const CHAIN_LINKS_MAX: usize = 10_000;

@@ -1,6 +1,13 @@
 //! One binary for all integration tests: it links once. Evil peers and failpoints need `--features test-faults`.
 
 mod it {
+    mod cluster;
+    #[cfg(feature = "test-faults")]
+    mod faults;
+    mod judge;
     mod merkle;
+    mod network;
+    mod refusals;
+    mod sharing;
     mod tidy;
 }

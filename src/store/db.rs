@@ -289,11 +289,6 @@ impl Db {
         self.sled.flush().map(|_| ()).map_err(failed)
     }
 
-    /// The mark of the newest batch.
-    pub fn mark(&self) -> Result<Option<Mark>, StoreError> {
-        Ok(self.get(HEAD_KEY)?.and_then(|head| Mark::decode(&head)).map(|(mark, _)| mark))
-    }
-
     /// Marks a clean stop: nothing is written after this.
     pub fn close(&self) -> Result<(), StoreError> {
         self.sled.flush().map_err(|error| self.paths.corrupt(error.to_string()))?;

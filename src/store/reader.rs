@@ -16,6 +16,7 @@ use crate::core::hash::Hash;
 use crate::core::json::Value;
 use crate::core::state::{Rows, Table};
 use crate::core::time::Time;
+use crate::log::certificate::Certificate;
 use crate::log::entry::BlockEntry;
 use crate::log::merkle::{NodeHashes, leaf_hash};
 use crate::store::segments::Place;
@@ -84,6 +85,14 @@ impl Reader {
             let entry = BlockEntry::parse(&leaf).map_err(|refusal| self.shared.log.damaged(&place, refusal.to_string()))?;
             Ok(Some(entry))
         })
+    }
+
+    /// The certificate of `height`; `None` beyond the head and for 0.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn certificate(&self, height: u64) -> Result<Option<Certificate>, StoreError> {
+        Ok(self.block(height)?.map(|block| block.certificate))
     }
 
     /// The height of the block that holds `position` (its entry included); `None` beyond the head.

@@ -121,6 +121,28 @@ impl LogFiles {
     }
 }
 
+impl LogFiles {
+    /// Reads every file whole, changing nothing: the blocks up to the first damage, and all damage that there is.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], and [`StoreError::Corrupt`] for a missing file.
+    pub fn survey(dir: &Path) -> Result<(Arc<Self>, Vec<StoreError>), StoreError> {
+        let lock = lock(dir)?;
+        let segments = open_segments(dir)?;
+        let (mut places, mut damage) = (Vec::new(), Vec::new());
+        for (segment, file) in segments.iter().enumerate() {
+            let path = segment_path(dir, segment);
+            let scan = Scan { path: &path, file, segment, bytes: file_bytes(file, &path)? };
+            let end = scan.all(&mut places, &mut damage)?;
+            if segment + 1 < segments.len() && end < scan.bytes {
+                damage.push(scan.damage(end, "bytes behind the last whole frame"));
+            }
+        }
+        let files = LogFiles { dir: dir.to_owned(), places: RwLock::new(places), segments: RwLock::new(segments), _lock: lock };
+        Ok((Arc::new(files), damage))
+    }
+}
+
 fn count(number: usize) -> u64 {
     u64::try_from(number).expect("a count in memory fits in 64 bits")
 }
@@ -133,16 +155,13 @@ impl LogWriter {
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(dir).map_err(io_error("create", dir))?;
         let lock = lock(dir)?;
-        let names = segment_count(dir)?;
+        let mut segments = open_segments(dir)?;
         let mut places = Vec::new();
-        let mut segments = Vec::new();
         let mut end = 0;
-        for segment in 0..names {
+        for (segment, file) in segments.iter().enumerate() {
             let path = segment_path(dir, segment);
-            let file = open_file(&path)?;
-            let scan = Scan { path: &path, file: &file, segment, bytes: file_bytes(&file, &path)? };
-            end = if segment + 1 == names { scan.last(&mut places)? } else { scan.earlier(&mut places)? };
-            segments.push(Arc::new(file));
+            let scan = Scan { path: &path, file, segment, bytes: file_bytes(file, &path)? };
+            end = if segment + 1 == segments.len() { scan.last(&mut places)? } else { scan.earlier(&mut places)? };
         }
         if segments.is_empty() {
             segments.push(Arc::new(create_segment(dir, 0)?));
@@ -259,8 +278,12 @@ fn segment_count(dir: &Path) -> Result<usize, StoreError> {
     }
 }
 
-fn open_file(path: &Path) -> Result<File, StoreError> {
-    OpenOptions::new().read(true).write(true).open(path).map_err(io_error("open", path))
+fn open_segments(dir: &Path) -> Result<Vec<Arc<File>>, StoreError> {
+    let open = |segment| {
+        let path = segment_path(dir, segment);
+        OpenOptions::new().read(true).write(true).open(&path).map(Arc::new).map_err(io_error("open", &path))
+    };
+    (0..segment_count(dir)?).map(open).collect()
 }
 
 fn file_bytes(file: &File, path: &Path) -> Result<u64, StoreError> {
@@ -309,6 +332,26 @@ impl Scan<'_> {
             return Err(self.damage(offset, &format!("a broken frame, and a whole one at byte {later}")));
         }
         Ok(offset)
+    }
+
+    /// Every frame whole, going on behind damage; answers where the last whole one ends.
+    fn all(&self, places: &mut Vec<Place>, damage: &mut Vec<StoreError>) -> Result<u64, StoreError> {
+        let mut offset = 0;
+        loop {
+            while let Some(header) = self.whole_frame(offset)? {
+                if damage.is_empty()
+                    && let Err(error) = self.place(offset, header, places)
+                {
+                    damage.push(error);
+                }
+                offset += header.frame_bytes();
+            }
+            let Some(later) = self.frame_after(offset)? else {
+                return Ok(offset);
+            };
+            damage.push(self.damage(offset, &format!("a broken frame, and a whole one at byte {later}")));
+            offset = later;
+        }
     }
 
     fn header(&self, offset: u64) -> Result<Option<Header>, StoreError> {

@@ -13,6 +13,9 @@ use crate::store::execution::Execution;
 use crate::store::view::{self, Layer, Shared};
 use crate::store::{Head, Reader, StoreError};
 
+/// How often [`State::settle`] looks; it waits for a batch of up to [`APPLY_AGE_MS`].
+const SETTLE_POLL: Duration = Duration::from_millis(5);
+
 /// Applies executed blocks; one per store.
 pub struct State {
     shared: Arc<Shared>,
@@ -75,6 +78,18 @@ impl State {
             Some(layers) => layers.send(layer).map_err(|_| self.shared.check().err().unwrap_or(StoreError::Failed)),
             None => Err(StoreError::Failed),
         }
+    }
+
+    /// Waits until every layer is in sled.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn settle(&self) -> Result<(), StoreError> {
+        while !self.shared.view().layers.is_empty() {
+            self.shared.check()?;
+            std::thread::sleep(SETTLE_POLL);
+        }
+        Ok(())
     }
 
     /// Writes every layer to sled and ends the thread.

@@ -61,10 +61,6 @@ pub struct Edges {
 }
 
 impl Edges {
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
     /// Hashes at a tile level, full tiles included.
     fn count(&self, level: u32) -> u64 {
         self.size.checked_shr(level.saturating_mul(TILE_LEVELS)).unwrap_or(0)
