@@ -2,6 +2,7 @@
 
 pub mod checkpoints;
 pub mod cosigner;
+pub mod durable;
 pub mod engine;
 #[cfg(feature = "test-faults")]
 pub mod faults;

@@ -1,4 +1,12 @@
 //! The sentences that people read, in English and Chinese. Codes and rules are never translated.
+//!
+//! One table for each language, `locale/en.toml` and `locale/zh.toml`, with a section for every code of
+//! [`crate::core::refusal::Code`] and one, `internal`, for a node that failed itself.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use serde::Deserialize;
 
 use crate::core::refusal::Refusal;
 
@@ -12,18 +20,45 @@ pub enum Language {
 
 impl Language {
     /// From an Accept-Language header or a POSIX locale name: the first of `en*` and `zh*` in it; English for neither.
-    pub fn from_tag(_tag: &str) -> Self {
-        todo!()
+    pub fn from_tag(tag: &str) -> Self {
+        let primary = |part: &str| part.trim().split(['-', '_', '.', ';', '@']).next().unwrap_or_default().to_ascii_lowercase();
+        tag.split(',')
+            .find_map(|part| match primary(part).as_str() {
+                "en" => Some(Language::English),
+                "zh" => Some(Language::Chinese),
+                _ => None,
+            })
+            .unwrap_or_default()
     }
 
     /// From LC_ALL, LC_MESSAGES or LANG.
     pub fn from_environment() -> Self {
-        todo!()
+        let named = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());
+        named.filter(|value| !value.is_empty()).map(|value| Language::from_tag(&value)).next().unwrap_or_default()
+    }
+
+    /// The tag of this language, as in a Content-Language header.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Language::English => "en",
+            Language::Chinese => "zh",
+        }
+    }
+
+    fn table(self) -> &'static BTreeMap<String, Sentences> {
+        static ENGLISH: OnceLock<BTreeMap<String, Sentences>> = OnceLock::new();
+        static CHINESE: OnceLock<BTreeMap<String, Sentences>> = OnceLock::new();
+        let (table, text) = match self {
+            Language::English => (&ENGLISH, include_str!("locale/en.toml")),
+            Language::Chinese => (&CHINESE, include_str!("locale/zh.toml")),
+        };
+        table.get_or_init(|| toml::from_str(text).expect("the locale files are well-formed, as a test checks"))
     }
 }
 
 /// What a person is told of a refusal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Sentences {
     pub title: String,
     /// One sentence on what is wrong.
@@ -33,6 +68,44 @@ pub struct Sentences {
 }
 
 /// The sentences for a refusal, by its code.
-pub fn refusal(_refusal: &Refusal, _language: Language) -> Sentences {
-    todo!()
+pub fn refusal(refusal: &Refusal, language: Language) -> Sentences {
+    language.table().get(refusal.code.as_str()).cloned().expect("every code has its sentences, as a test checks")
+}
+
+/// The sentences for a failure of the node itself.
+pub fn internal(language: Language) -> Sentences {
+    language.table().get("internal").cloned().expect("the section stands in both files, as a test checks")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::refusal::Code;
+
+    #[test]
+    fn every_code_has_its_sentences_in_both_languages() {
+        for language in [Language::English, Language::Chinese] {
+            for code in Code::ALL {
+                let sentences = refusal(&Refusal::new(*code, "", ""), language);
+                assert!([&sentences.title, &sentences.detail, &sentences.next].iter().all(|text| !text.is_empty()), "{code}");
+            }
+            assert!(!internal(language).detail.is_empty());
+            assert_eq!(language.table().len(), Code::ALL.len() + 1, "no section without a code");
+        }
+    }
+
+    #[test]
+    fn the_first_known_language_is_taken() {
+        for (tag, want) in [
+            ("zh-CN,zh;q=0.9,en;q=0.8", Language::Chinese),
+            ("fr, en-GB;q=0.7, zh;q=0.3", Language::English),
+            ("zh_CN.UTF-8", Language::Chinese),
+            ("ZH", Language::Chinese),
+            ("C", Language::English),
+            ("zha", Language::English),
+            ("", Language::English),
+        ] {
+            assert_eq!(Language::from_tag(tag), want, "{tag}");
+        }
+    }
 }

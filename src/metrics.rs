@@ -2,6 +2,7 @@
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 /// All counters; shared by the node's tasks.
@@ -24,6 +25,38 @@ pub struct Metrics {
     pub limits_reached: Counter,
     /// Messages of the record swarm that were malformed.
     pub messages_refused: Counter,
+    /// Answers over HTTP.
+    pub http_answers: Counter,
+    gauges: Gauges,
+}
+
+#[derive(Debug, Default)]
+struct Gauges {
+    head_height: Gauge,
+    head_size: Gauge,
+    head_age_ms: Gauge,
+    checkpoint_size: Gauge,
+    pool_records: Gauge,
+    pool_bytes: Gauge,
+    peers_connected: Gauge,
+    peers_known: Gauge,
+    ready: Gauge,
+}
+
+/// What is read at the scrape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    pub head_height: u64,
+    pub head_size: u64,
+    /// Since the newest block's time, by the own clock.
+    pub head_age_ms: u64,
+    /// 0 while no checkpoint is public.
+    pub checkpoint_size: u64,
+    pub pool_records: usize,
+    pub pool_bytes: usize,
+    pub peers_connected: usize,
+    pub peers_known: usize,
+    pub ready: bool,
 }
 
 impl Default for Metrics {
@@ -43,16 +76,56 @@ impl Default for Metrics {
             proposals_refused: counter("proposals_refused", "Invalid proposals, answered by a nil vote"),
             limits_reached: counter("limits_reached", "Requests beyond a bound"),
             messages_refused: counter("messages_refused", "Malformed messages of the record swarm"),
+            http_answers: counter("http_answers", "Answers over HTTP"),
+            gauges: Gauges::registered(&mut registry),
             registry,
         }
     }
 }
 
+impl Gauges {
+    fn registered(registry: &mut Registry) -> Self {
+        let gauges = Gauges::default();
+        for (name, help, gauge) in [
+            ("head_height", "Height of the newest block", &gauges.head_height),
+            ("head_size", "Leaves in the log", &gauges.head_size),
+            ("head_age_ms", "Milliseconds since the newest block's time", &gauges.head_age_ms),
+            ("checkpoint_size", "Size of the public checkpoint", &gauges.checkpoint_size),
+            ("pool_records", "Pending records", &gauges.pool_records),
+            ("pool_bytes", "Bytes of the pending records", &gauges.pool_bytes),
+            ("peers_connected", "Other validators to which the record swarm is connected", &gauges.peers_connected),
+            ("peers_known", "Other validators", &gauges.peers_known),
+            ("ready", "1 when the node is ready", &gauges.ready),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
+        gauges
+    }
+}
+
 impl Metrics {
+    /// Sets the gauges, just before [`Metrics::to_text`].
+    pub fn observe(&self, observed: &Observed) {
+        let Gauges { head_height, head_size, head_age_ms, checkpoint_size, pool_records, pool_bytes, .. } = &self.gauges;
+        head_height.set(signed(observed.head_height));
+        head_size.set(signed(observed.head_size));
+        head_age_ms.set(signed(observed.head_age_ms));
+        checkpoint_size.set(signed(observed.checkpoint_size));
+        pool_records.set(signed(observed.pool_records));
+        pool_bytes.set(signed(observed.pool_bytes));
+        self.gauges.peers_connected.set(signed(observed.peers_connected));
+        self.gauges.peers_known.set(signed(observed.peers_known));
+        self.gauges.ready.set(i64::from(observed.ready));
+    }
+
     /// The counters in the OpenMetrics text format, closed by `# EOF`.
     pub fn to_text(&self) -> String {
         let mut out = String::new();
         encode(&mut out, &self.registry).expect("writing to a string");
         out
     }
+}
+
+fn signed<N: TryInto<i64>>(number: N) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
 }

@@ -1,19 +1,42 @@
 //! The store: log files (the truth) and sled (state and indexes, rebuildable from the log at any time).
+//!
+//! | file | what it is for |
+//! | --- | --- |
+//! | `execution` | executing a block over the state |
+//! | `segments`, `frame` | the log files and the bytes of a block in them |
+//! | `db`, `rows`, `index`, `tiles` | sled, and what lies in it |
+//! | `view`, `state`, `reader` | the newest blocks in memory above sled: writing and reading |
+//! | `opening` | opening, catching up, rebuilding |
+//! | `check` | checking everything |
 
+pub mod check;
+mod db;
 pub mod execution;
+mod frame;
+pub mod index;
+mod opening;
+mod reader;
+mod rows;
+mod segments;
+mod state;
+mod tiles;
+mod view;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::core::genesis::Genesis;
 use crate::core::hash::Hash;
-use crate::core::json::Value;
-use crate::core::state::{Rows, Table};
 use crate::core::time::Time;
 use crate::log::certificate::Certificate;
 use crate::log::entry::BlockEntry;
-use crate::log::merkle::{Frontier, NodeHashes};
+use crate::log::merkle::Frontier;
 use crate::store::execution::Execution;
+pub use crate::store::opening::Progress;
+use crate::store::opening::Rebuild;
+pub use crate::store::reader::Reader;
+use crate::store::segments::LogWriter;
+use crate::store::state::State;
 
 /// A decided block, as it lies in the log.
 #[derive(Clone, Debug)]
@@ -54,143 +77,74 @@ pub enum StoreError {
     Corrupt { object: String, found: String },
     #[error("an earlier write failed; the store refuses to go on")]
     Failed,
+    /// The caller's mistake: nothing is damaged.
+    #[error("node {index} at level {level} lies beyond the tree")]
+    Beyond { level: u32, index: u64 },
+    /// The caller's mistake: nothing is written.
+    #[error("block {height} does not follow the head or differs from its execution")]
+    Misplaced { height: u64 },
 }
 
-/// Opens the store under `dir`, cutting a torn tail of the log, and rebuilding sled where it is missing, damaged or behind.
+/// Opens the store under `dir` (`log/` and `sled/`), cutting a torn tail of the log, and rebuilding sled where it is
+/// missing, damaged or behind. A second opening, by this process or another, is refused.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn open(_dir: &Path, _genesis: Arc<Genesis>, _cache_bytes: u64) -> Result<(Writer, Reader), StoreError> {
-    todo!()
+pub fn open(dir: &Path, genesis: Arc<Genesis>, cache_bytes: u64) -> Result<(Writer, Reader), StoreError> {
+    let (log, state) = opening::open(dir, &genesis, cache_bytes, Rebuild::IfNeeded, &mut |_, _| {})?;
+    let reader = state.reader();
+    Ok((Writer { log, state }, reader))
+}
+
+/// Removes sled under `dir` and builds it from the log.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn rebuild(dir: &Path, genesis: Arc<Genesis>, cache_bytes: u64, progress: Progress<'_>) -> Result<(), StoreError> {
+    let (log, state) = opening::open(dir, &genesis, cache_bytes, Rebuild::Always, progress)?;
+    Writer { log, state }.close()
 }
 
 /// The one writer.
-pub struct Writer {}
+pub struct Writer {
+    log: LogWriter,
+    state: State,
+}
 
 impl Writer {
     /// Appends a decided block: log frame, one fdatasync, then state and indexes; the reader's head moves last.
     /// Blocking; call it from a blocking thread.
     ///
     /// # Errors
-    /// [`StoreError`]; after one, every later call fails.
-    pub fn append(&mut self, _block: &Block, _execution: &Execution) -> Result<(), StoreError> {
-        todo!()
+    /// [`StoreError`]; after one of I/O or damage, every later call fails.
+    pub fn append(&mut self, block: &Block, execution: &Execution) -> Result<(), StoreError> {
+        let shared = self.state.shared();
+        shared.check()?;
+        let head = shared.view().head.clone();
+        let follows = block.entry.height == head.height + 1 && block.entry.first == head.size;
+        let same = block.entry == execution.entry
+            && block.records.len() + 1 == execution.leaf_hashes.len()
+            && execution.frontier.size() == block.entry.position + 1;
+        if !follows || !same {
+            return Err(StoreError::Misplaced { height: block.entry.height });
+        }
+        self.log.append(block)?;
+        self.state.apply(execution)?;
+        self.log.preallocate();
+        Ok(())
     }
 
     pub fn reader(&self) -> Reader {
-        todo!()
+        self.state.reader()
     }
 
     /// Flushes and cuts what was preallocated: a clean stop.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn close(self) -> Result<(), StoreError> {
-        todo!()
-    }
-}
-
-/// Read access for everybody else: cheap to clone, never waits for the writer.
-#[derive(Clone)]
-pub struct Reader {}
-
-impl Reader {
-    pub fn head(&self) -> Arc<Head> {
-        todo!()
-    }
-
-    /// Wakes at every new head.
-    pub fn subscribe(&self) -> tokio::sync::watch::Receiver<Arc<Head>> {
-        todo!()
-    }
-
-    pub fn genesis(&self) -> &Arc<Genesis> {
-        todo!()
-    }
-
-    /// The block of `height`, its leaves checked against the tree; `None` beyond the head.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn block(&self, _height: u64) -> Result<Option<Block>, StoreError> {
-        todo!()
-    }
-
-    /// The entry of `height`, checked against the tree; `None` beyond the head and for 0.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn entry(&self, _height: u64) -> Result<Option<BlockEntry>, StoreError> {
-        todo!()
-    }
-
-    /// The height of the block that holds `position` (its entry included); `None` beyond the head.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn height_of(&self, _position: u64) -> Result<Option<u64>, StoreError> {
-        todo!()
-    }
-
-    /// The leaf at `position`, checked against the tree.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn leaf(&self, _position: u64) -> Result<Option<Arc<[u8]>>, StoreError> {
-        todo!()
-    }
-
-    /// The bytes of a C2SP tile of hashes: `width` (1 to 256) hashes from `index * 256` at tile level `level`.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn tile(&self, _level: u32, _index: u64, _width: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        todo!()
-    }
-
-    /// The bytes of a C2SP entry bundle: `width` leaves from `index * 256`, each behind its length as two bytes.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn entries(&self, _index: u64, _width: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        todo!()
-    }
-
-    /// Positions indexed under `term` (see `store/index.rs`), ascending, in `from..to`, at most `limit`.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn positions(&self, _term: &str, _from: u64, _to: u64, _limit: usize) -> Result<Vec<u64>, StoreError> {
-        todo!()
-    }
-
-    /// `first` of the first block whose time is at or after `time`; the head's size when there is none.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn first_at_or_after(&self, _time: Time) -> Result<u64, StoreError> {
-        todo!()
-    }
-
-    /// Rows of `table` with keys after `after`, ascending by key, at most `limit`.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn rows(&self, _table: Table, _after: Option<&str>, _limit: usize) -> Result<Vec<(String, Arc<Value>)>, StoreError> {
-        todo!()
-    }
-}
-
-impl Rows for Reader {
-    fn get(&self, _table: Table, _key: &str) -> Option<Arc<Value>> {
-        todo!()
-    }
-}
-
-impl NodeHashes for Reader {
-    type Error = StoreError;
-
-    fn node(&self, _level: u32, _index: u64) -> Result<Hash, StoreError> {
-        todo!()
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.log.cut()?;
+        self.state.finish()?;
+        self.state.shared().db.close()
     }
 }

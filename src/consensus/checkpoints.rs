@@ -1,10 +1,36 @@
 //! Cosigning and the public checkpoint.
+//!
+//! A cosignature counts when it verifies under the cosigner key of a member of the set that judges its size, over the root
+//! that the own tree has at that size. Those of sizes beyond the own tree wait, checked against the newest known set, until
+//! the tree gets there ([`Checkpoints::settle`]). The newest size with a quorum becomes public: it is written to the file
+//! and synced, then shown; sizes below it are forgotten. All public sizes are sizes of the one own tree, so each is
+//! consistent with those before it.
+//!
+//! After a restart the file's checkpoint is public again once the own tree reaches its size and has its root; until then
+//! nothing is public, and nothing smaller ever becomes so.
 
+mod collection;
+mod cosigned;
+pub mod judged;
+
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use anyhow::{Context as _, bail};
+use tokio::sync::watch;
+
+use crate::consensus::checkpoints::collection::Collection;
+pub use crate::consensus::checkpoints::cosigned::Cosigned;
+use crate::consensus::checkpoints::judged::{Judged, judge};
+use crate::consensus::durable;
 use crate::core::key::SecretKey;
-use crate::log::checkpoint::{Checkpoint, Cosignature};
+use crate::core::limits::CHECKPOINT_LINES_MAX;
+use crate::core::note::Note;
+use crate::core::rules;
+use crate::core::validators::ValidatorSet;
+use crate::limits::NOTE_FILE_BYTES_MAX;
+use crate::log::checkpoint::{Checkpoint, Cosignature, publish};
 use crate::store::Reader;
 
 /// A checkpoint that more than two thirds of the judging set cosigned, and all earlier public ones are consistent with.
@@ -17,44 +43,255 @@ pub struct PublicCheckpoint {
     pub cosigners: Vec<String>,
 }
 
-/// Cosignatures of one checkpoint, as they travel on the record swarm.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cosigned {
-    pub checkpoint: Checkpoint,
-    pub cosignatures: Vec<Cosignature>,
+/// The newest public checkpoint; shared by HTTP, swarm and cosigner.
+pub struct Checkpoints {
+    reader: Reader,
+    publication: SecretKey,
+    file: PathBuf,
+    /// Held for a few lines.
+    state: Mutex<State>,
+    /// Orders those who publish; the one file is written under it.
+    publishing: Mutex<()>,
+    public: watch::Sender<Option<Arc<PublicCheckpoint>>>,
+    changes: watch::Sender<u64>,
 }
 
-/// The newest public checkpoint; shared by HTTP, swarm and cosigner.
-pub struct Checkpoints {}
+#[derive(Default)]
+struct State {
+    /// Verified over the own tree's roots: of the public size and above.
+    collected: Collection,
+    /// Beyond the own tree.
+    ahead: Collection,
+    /// The file's checkpoint, as long as the own tree is shorter.
+    restored: Option<Cosigned>,
+}
 
 impl Checkpoints {
     /// `publication` signs what this node publishes; `file` keeps the newest public checkpoint over a restart, so that the
     /// published size never falls.
-    pub fn new(_reader: Reader, _publication: SecretKey, _file: PathBuf) -> anyhow::Result<Arc<Self>> {
-        todo!()
+    ///
+    /// # Errors
+    /// A file that cannot be read, is damaged, or contradicts the own tree.
+    pub fn new(reader: Reader, publication: SecretKey, file: PathBuf) -> anyhow::Result<Arc<Self>> {
+        let restored = read_file(&file, &reader.genesis().origin).with_context(|| format!("checkpoint file {}", file.display()))?;
+        let checkpoints = Arc::new(Checkpoints {
+            reader,
+            publication,
+            file,
+            state: Mutex::new(State { restored, ..State::default() }),
+            publishing: Mutex::new(()),
+            public: watch::Sender::new(None),
+            changes: watch::Sender::new(0),
+        });
+        checkpoints.restore().with_context(|| format!("checkpoint file {}", checkpoints.file.display()))?;
+        Ok(checkpoints)
     }
 
     pub fn public(&self) -> Option<Arc<PublicCheckpoint>> {
-        todo!()
+        self.public.borrow().clone()
     }
 
     /// Wakes at every new public checkpoint.
-    pub fn subscribe(&self) -> tokio::sync::watch::Receiver<Option<Arc<PublicCheckpoint>>> {
-        todo!()
+    pub fn subscribe(&self) -> watch::Receiver<Option<Arc<PublicCheckpoint>>> {
+        self.public.subscribe()
     }
 
     /// The cosignatures that this node knows and a peer may lack: of the newest public size and of the sizes above it.
     pub fn known(&self) -> Vec<Cosigned> {
-        todo!()
+        let state = self.state();
+        let of_size = |size| {
+            let signed = state.collected.at(size);
+            let root = signed.first()?.0;
+            let checkpoint = Checkpoint { origin: self.origin().to_owned(), size, root };
+            Some(Cosigned { checkpoint, cosignatures: signed.into_iter().map(|(_, cosignature)| cosignature).collect() })
+        };
+        state.collected.sizes().filter_map(of_size).collect()
     }
 
     /// Wakes when [`Checkpoints::known`] has more to tell.
-    pub fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
-        todo!()
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
-    /// Takes cosignatures from a peer or the own cosigner; verifies each before it counts.
-    pub fn add(&self, _cosigned: &Cosigned) {
-        todo!()
+    /// Takes cosignatures from a peer or the own cosigner; verifies each before it counts. Blocking: reads the store, and
+    /// writes the file of a new public checkpoint.
+    pub fn add(&self, cosigned: &Cosigned) {
+        if let Err(error) = self.take(cosigned).and_then(|()| self.publish_newest()) {
+            tracing::error!("checkpoint of {} leaves: {error:#}", cosigned.checkpoint.size);
+        }
     }
+
+    /// Takes what waited for the own tree to grow; called at new heads. Blocking, as [`Checkpoints::add`].
+    pub fn settle(&self) {
+        let size = self.reader.head().size;
+        let reached = {
+            let mut state = self.state();
+            if state.ahead.is_empty() && state.restored.is_none() {
+                return;
+            }
+            state.ahead.take_up_to(size)
+        };
+        let taken = self.restore().and_then(|()| {
+            for (size, (root, cosignature)) in reached {
+                let checkpoint = Checkpoint { origin: self.origin().to_owned(), size, root };
+                self.take(&Cosigned { checkpoint, cosignatures: vec![cosignature] })?;
+            }
+            self.publish_newest()
+        });
+        if let Err(error) = taken {
+            tracing::error!("checkpoints up to {size} leaves: {error:#}");
+        }
+    }
+
+    /// The agencies known to have cosigned more than `size` leaves.
+    pub fn agencies_beyond(&self, size: u64) -> BTreeSet<String> {
+        let state = self.state();
+        let mut agencies = BTreeSet::new();
+        state.collected.agencies_beyond(size, &mut agencies);
+        state.ahead.agencies_beyond(size, &mut agencies);
+        agencies
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder panics")
+    }
+
+    fn origin(&self) -> &str {
+        &self.reader.genesis().origin
+    }
+
+    fn public_size(&self) -> u64 {
+        self.public.borrow().as_ref().map_or(0, |public| public.checkpoint.size)
+    }
+
+    /// Verifies cosignatures and keeps those that count.
+    fn take(&self, cosigned: &Cosigned) -> anyhow::Result<()> {
+        let Checkpoint { origin, size, root } = &cosigned.checkpoint;
+        if origin != self.origin() || *size < self.public_size() {
+            return Ok(());
+        }
+        let fresh: Vec<&Cosignature> = {
+            let state = self.state();
+            let is_fresh = |agency: &str| !state.collected.contains(*size, agency) && !state.ahead.contains(*size, agency);
+            cosigned.cosignatures.iter().filter(|cosignature| is_fresh(&cosignature.agency)).collect()
+        };
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let head = self.reader.head();
+        if *size > head.size {
+            let set = rules::validator_set(&self.reader, head.height.saturating_add(1));
+            let signed: Vec<_> = fresh.into_iter().filter(|cosignature| counts(&set, &cosigned.checkpoint, cosignature)).collect();
+            let mut state = self.state();
+            for cosignature in signed {
+                state.ahead.insert(*size, *root, cosignature.clone());
+            }
+            return Ok(());
+        }
+        let Some(judged) = judge(&self.reader, *size)? else {
+            return Ok(());
+        };
+        let signed: Vec<_> = fresh.into_iter().filter(|cosignature| counts(&judged.set, &cosigned.checkpoint, cosignature)).collect();
+        if *root != judged.root {
+            if !signed.is_empty() {
+                let agencies: Vec<_> = signed.iter().map(|cosignature| cosignature.agency.as_str()).collect();
+                bail!("{} cosigned the root {root} where this node has {}", agencies.join(", "), judged.root);
+            }
+            return Ok(());
+        }
+        let has_more = {
+            let mut state = self.state();
+            signed.into_iter().filter(|cosignature| state.collected.insert(*size, *root, (*cosignature).clone())).count() > 0
+        };
+        if has_more {
+            self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        }
+        Ok(())
+    }
+
+    /// Makes the newest size with a quorum public.
+    fn publish_newest(&self) -> anyhow::Result<()> {
+        let _turn = self.publishing.lock().expect("no holder panics");
+        let sizes = {
+            let state = self.state();
+            if state.restored.is_some() {
+                return Ok(());
+            }
+            state.collected.sizes_above(self.public_size())
+        };
+        for size in sizes {
+            let Some(judged) = judge(&self.reader, size)? else {
+                continue;
+            };
+            let signed = self.state().collected.at(size);
+            let cosignatures: Vec<_> = signed.into_iter().map(|(_, cosignature)| cosignature).collect();
+            if is_quorum(&judged.set, &cosignatures) {
+                return self.show(&judged, cosignatures);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes and shows a checkpoint that has a quorum.
+    fn show(&self, judged: &Judged, mut cosignatures: Vec<Cosignature>) -> anyhow::Result<()> {
+        cosignatures.truncate(CHECKPOINT_LINES_MAX - 1);
+        let checkpoint = Checkpoint { origin: self.origin().to_owned(), size: judged.size, root: judged.root };
+        let note = publish(&checkpoint, &self.publication, &cosignatures).to_text();
+        durable::replace(&self.file, note.as_bytes()).with_context(|| format!("writing {}", self.file.display()))?;
+        let cosigners = cosignatures.into_iter().map(|cosignature| cosignature.agency).collect();
+        self.state().collected.forget_below(judged.size);
+        self.public.send_replace(Some(Arc::new(PublicCheckpoint { checkpoint, note, cosigners })));
+        Ok(())
+    }
+
+    /// Shows the file's checkpoint again, once the own tree has its size.
+    fn restore(&self) -> anyhow::Result<()> {
+        let restored = self.state().restored.clone();
+        let Some(Cosigned { checkpoint, cosignatures }) = restored.filter(|old| old.checkpoint.size <= self.reader.head().size) else {
+            return Ok(());
+        };
+        let Some(judged) = judge(&self.reader, checkpoint.size)?.filter(|judged| judged.root == checkpoint.root) else {
+            bail!("a public checkpoint of {} leaves with root {} that the own log contradicts", checkpoint.size, checkpoint.root);
+        };
+        let cosignatures: Vec<_> = cosignatures.into_iter().filter(|cosignature| counts(&judged.set, &checkpoint, cosignature)).collect();
+        if !is_quorum(&judged.set, &cosignatures) {
+            bail!("a public checkpoint of {} leaves without a quorum of cosignatures", checkpoint.size);
+        }
+        {
+            let mut state = self.state();
+            for cosignature in &cosignatures {
+                state.collected.insert(checkpoint.size, checkpoint.root, cosignature.clone());
+            }
+        }
+        let _turn = self.publishing.lock().expect("no holder panics");
+        self.show(&judged, cosignatures)?;
+        self.state().restored = None;
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        Ok(())
+    }
+}
+
+/// Whether a cosignature is one by a member of `set`.
+fn counts(set: &ValidatorSet, checkpoint: &Checkpoint, cosignature: &Cosignature) -> bool {
+    set.member(&cosignature.agency).is_some_and(|member| cosignature.verifies(checkpoint, &member.cosigner))
+}
+
+/// Whether the verified cosignatures, of one agency each, carry more than two thirds of the set's power.
+fn is_quorum(set: &ValidatorSet, cosignatures: &[Cosignature]) -> bool {
+    let power = |cosignature: &Cosignature| set.member(&cosignature.agency).map_or(0, |member| member.power);
+    set.is_quorum(cosignatures.iter().map(power).sum())
+}
+
+/// The checkpoint of an earlier run; each agency counts once.
+fn read_file(file: &std::path::Path, origin: &str) -> anyhow::Result<Option<Cosigned>> {
+    let Some(text) = durable::read(file, NOTE_FILE_BYTES_MAX)? else {
+        return Ok(None);
+    };
+    let mut cosigned = Cosigned::from_note(&Note::parse(text.as_bytes())?)?;
+    if cosigned.checkpoint.origin != origin {
+        bail!("a checkpoint of another ledger: {}", cosigned.checkpoint.origin);
+    }
+    cosigned.cosignatures.sort_by(|a, b| a.agency.cmp(&b.agency));
+    cosigned.cosignatures.dedup_by(|a, b| a.agency == b.agency);
+    Ok(Some(cosigned))
 }

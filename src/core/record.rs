@@ -131,6 +131,11 @@ impl Record {
         self.leaf_hash
     }
 
+    /// Signature lines that were checked so far.
+    pub fn signatures_verified(&self) -> usize {
+        self.signatures.iter().filter(|line| line.checked.get().is_some()).count()
+    }
+
     /// Whether signature line `index` verifies under `key`; the outcome is kept, so a second call costs nothing.
     pub fn verifies(&self, index: usize, key: &PublicKey) -> bool {
         let Some(line) = self.signatures.get(index) else {

@@ -18,6 +18,7 @@ use sharelog::node::local::LocalNetwork;
 use tempfile::TempDir;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_sharelog");
+#[cfg(feature = "test-faults")]
 pub const FAULTY_BINARY: &str = env!("CARGO_BIN_EXE_sharelog-faults");
 pub const READY: Duration = Duration::from_secs(60);
 

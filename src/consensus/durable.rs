@@ -1,0 +1,42 @@
+//! Small files that are replaced as a whole and survive a power cut: old or new bytes, never a mixture.
+//!
+//! Written are `<file>.new` (write, fsync), then the rename over the file, then the fsync of the folder.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+/// Puts `bytes` in the place of the file; when it returns, they are on disk.
+///
+/// # Errors
+/// Those of the system calls; the file then holds its old or its new bytes.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let mut file = File::create(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
+}
+
+/// The text of a file of at most `bytes_max`; `None` when there is no file.
+///
+/// # Errors
+/// Those of the system calls; `InvalidData` for a longer file or one that is not UTF-8.
+pub fn read(path: &Path, bytes_max: u64) -> io::Result<Option<String>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let mut text = String::new();
+    file.take(bytes_max.saturating_add(1)).read_to_string(&mut text)?;
+    if u64::try_from(text.len()).unwrap_or(u64::MAX) > bytes_max {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("longer than {bytes_max} bytes")));
+    }
+    Ok(Some(text))
+}

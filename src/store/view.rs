@@ -1,0 +1,195 @@
+//! What readers see: the head, and the newest blocks' rows, index entries and tiles in memory, above sled.
+//!
+//! sled is off the path of a commit. A block that is on disk becomes a layer in memory, at once visible to readers; a thread
+//! of its own writes layers to sled in batches, and takes them out of the view afterwards. A reader takes the view first
+//! and reads sled second, so it misses nothing; what it finds in both is the same.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
+
+use crate::core::genesis::Genesis;
+use crate::core::json::Value;
+use crate::core::state::Changes;
+use crate::limits::APPLY_RECORDS;
+use crate::store::db::{Batch, Db, Mark};
+use crate::store::execution::Execution;
+use crate::store::index::{self, TermKey};
+use crate::store::rows;
+use crate::store::segments::LogFiles;
+use crate::store::tiles::{self, Edges, Tile, TileCache, TileId, Tree};
+use crate::store::{Head, StoreError};
+
+/// What one block added.
+#[derive(Debug)]
+pub struct Layer {
+    pub made: Instant,
+    pub mark: Mark,
+    /// Leaves of the block, its entry included.
+    pub leaves: usize,
+    /// By encoded key; `None` is a deleted row.
+    pub rows: BTreeMap<Vec<u8>, Option<Arc<Value>>>,
+    pub terms: BTreeMap<TermKey, Vec<u64>>,
+    pub tiles: HashMap<TileId, Tile>,
+}
+
+impl Layer {
+    /// The layer of a block; `edges` move on by its leaves.
+    pub fn of(execution: &Execution, edges: &mut Edges) -> Self {
+        let mut tiles = Vec::new();
+        for leaf in &execution.leaf_hashes {
+            edges.push(*leaf, &mut tiles);
+        }
+        let entry = execution.leaf_hashes.last().copied().unwrap_or_default();
+        Layer {
+            made: Instant::now(),
+            mark: Mark { height: execution.entry.height, entry, state: execution.entry.state },
+            leaves: execution.leaf_hashes.len(),
+            rows: encode_rows(&execution.changes),
+            terms: index::by_term(&execution.terms),
+            tiles: tiles.into_iter().collect(),
+        }
+    }
+}
+
+fn encode_rows(changes: &Changes) -> BTreeMap<Vec<u8>, Option<Arc<Value>>> {
+    changes.0.iter().map(|((table, key), value)| (rows::encode_key(*table, key), value.clone())).collect()
+}
+
+/// The rows that the state starts with, as a batch.
+pub fn genesis_batch(genesis: &Genesis) -> Batch {
+    let mut batch = Batch::default();
+    for (key, value) in encode_rows(&genesis.rows()) {
+        batch.write(key, value.map(|value| value.to_jcs().into_bytes()));
+    }
+    batch
+}
+
+/// Layers as one batch: of a row the last value alone, of a term one entry.
+pub fn merge(layers: &[Arc<Layer>]) -> Batch {
+    let mut last_rows = BTreeMap::new();
+    let mut terms: BTreeMap<&TermKey, Vec<u64>> = BTreeMap::new();
+    let mut batch = Batch::default();
+    for layer in layers {
+        last_rows.extend(layer.rows.iter());
+        for (term, positions) in &layer.terms {
+            terms.entry(term).or_default().extend(positions);
+        }
+        for (id, tile) in &layer.tiles {
+            batch.add(tiles::key(*id), tiles::encode(tile));
+        }
+    }
+    for (key, value) in last_rows {
+        batch.write(key.clone(), value.as_ref().map(|value| value.to_jcs().into_bytes()));
+    }
+    for (term, positions) in terms {
+        if let Some(first) = positions.first() {
+            batch.add(index::entry_key(term, *first), index::encode(&positions));
+        }
+    }
+    batch
+}
+
+/// Whether these layers are a full batch.
+pub fn are_enough(layers: &[Arc<Layer>]) -> bool {
+    layers.iter().map(|layer| layer.leaves).sum::<usize>() >= APPLY_RECORDS
+}
+
+/// A moment of the store.
+#[derive(Debug)]
+pub struct View {
+    pub head: Arc<Head>,
+    pub edges: Edges,
+    /// Not yet in sled, oldest first.
+    pub layers: Vec<Arc<Layer>>,
+}
+
+/// Shared by the writer, the thread that writes to sled, and the readers.
+#[derive(Debug)]
+pub struct Shared {
+    pub genesis: Arc<Genesis>,
+    pub log: Arc<LogFiles>,
+    pub db: Db,
+    /// Locked to take or replace the pointer, no longer.
+    view: Mutex<Arc<View>>,
+    tiles: Mutex<TileCache>,
+    /// The first damage found; from then on nothing is read or written.
+    damage: OnceLock<(String, String)>,
+}
+
+impl Shared {
+    pub fn new(genesis: Arc<Genesis>, log: Arc<LogFiles>, db: Db, view: View) -> Self {
+        let view = Mutex::new(Arc::new(view));
+        Shared { genesis, log, db, view, tiles: Mutex::default(), damage: OnceLock::new() }
+    }
+
+    pub fn view(&self) -> Arc<View> {
+        self.view.lock().expect("no holder panics").clone()
+    }
+
+    /// Puts a block's layer on top.
+    pub fn push(&self, head: Arc<Head>, edges: Edges, layer: Arc<Layer>) {
+        let mut view = self.view.lock().expect("no holder panics");
+        let layers = view.layers.iter().cloned().chain([layer]).collect();
+        *view = Arc::new(View { head, edges, layers });
+    }
+
+    /// Takes out the oldest `count` layers: they are in sled.
+    pub fn settle(&self, count: usize) {
+        let mut view = self.view.lock().expect("no holder panics");
+        let layers = view.layers.iter().skip(count).cloned().collect();
+        *view = Arc::new(View { head: view.head.clone(), edges: view.edges.clone(), layers });
+    }
+
+    /// # Errors
+    /// The damage that was found earlier.
+    pub fn check(&self) -> Result<(), StoreError> {
+        match self.damage.get() {
+            Some((object, found)) => Err(StoreError::Corrupt { object: object.clone(), found: found.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers an error: sled is rebuilt at the next start, and until then the store answers nothing.
+    pub fn remember(&self, error: StoreError) -> StoreError {
+        let (object, found) = match &error {
+            StoreError::Corrupt { object, found } => (object.clone(), found.clone()),
+            other => ("the store".to_owned(), other.to_string()),
+        };
+        if self.damage.set((object, found)).is_ok() {
+            self.db.paths().suspect();
+            tracing::error!(%error, "the store is damaged");
+        }
+        error
+    }
+
+    /// A full tile of `view`'s tree as it is stored, not yet checked.
+    fn full_tile(&self, view: &View, id: TileId) -> Result<Tile, StoreError> {
+        if let Some(tile) = view.layers.iter().rev().find_map(|layer| layer.tiles.get(&id)) {
+            return Ok(tile.clone());
+        }
+        read_tile(&self.db, id)
+    }
+
+    /// Calls `read` with the tree of `view`.
+    pub fn with_tree<T>(&self, view: &View, read: impl FnOnce(&Tree<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let full = |id| self.full_tile(view, id);
+        let tree = Tree { edges: &view.edges, full: &full, damaged: &damaged_tile, checked: Some(&self.tiles) };
+        read(&tree)
+    }
+}
+
+pub fn read_tile(db: &Db, id: TileId) -> Result<Tile, StoreError> {
+    let stored = db.get(&tiles::key(id))?.ok_or_else(|| damaged_tile(id, "missing"))?;
+    tiles::decode(&stored).ok_or_else(|| damaged_tile(id, "not 256 hashes"))
+}
+
+pub fn damaged_tile(id: TileId, found: &'static str) -> StoreError {
+    StoreError::Corrupt { object: format!("tile {}/{} of the tree", id.0, id.1), found: found.to_owned() }
+}
+
+/// Makes sure that the folder of the store is there.
+pub fn create_dir(dir: &Path) -> Result<(), StoreError> {
+    std::fs::create_dir_all(dir).map_err(super::segments::io_error("create", dir))
+}
