@@ -71,7 +71,7 @@ pub fn genesis_parts(change: impl FnOnce(&mut GenesisParts)) -> Vec<u8> {
     parts.to_bytes()
 }
 
-/// Who signs: agency and role, the key being that of the label `<agency>/<role>`; or another label's.
+/// A key under its name on the ledger.
 pub struct Signer {
     pub vkey: VerifierKey,
     pub secret: SecretKey,
