@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where a node stands in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,7 @@ pub struct Health {
     /// Whether the node holds a validator's keys.
     pub is_validator: bool,
     life: Mutex<Life>,
+    low_space: AtomicBool,
     /// Agency of each other validator, and whether the record swarm is connected to it.
     peers: Mutex<BTreeMap<String, bool>>,
 }
@@ -44,11 +46,17 @@ pub struct Health {
 impl Health {
     pub fn new(agency: String, is_validator: bool, peers: impl IntoIterator<Item = String>) -> Self {
         let peers = peers.into_iter().map(|agency| (agency, false)).collect();
-        Health { agency, is_validator, life: Mutex::new(Life::Starting), peers: Mutex::new(peers) }
+        Health { agency, is_validator, life: Mutex::new(Life::Starting), low_space: AtomicBool::new(false), peers: Mutex::new(peers) }
     }
 
+    /// A ready node with too little free disk is `low-space`.
     pub fn life(&self) -> Life {
-        *self.life.lock().expect("no holder panics")
+        let life = *self.life.lock().expect("no holder panics");
+        if life == Life::Ready && self.low_space.load(Ordering::Relaxed) { Life::LowSpace } else { life }
+    }
+
+    pub fn set_low_space(&self, low: bool) {
+        self.low_space.store(low, Ordering::Relaxed);
     }
 
     pub fn set_life(&self, life: Life) {

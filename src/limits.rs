@@ -2,6 +2,91 @@
 
 use std::time::Duration;
 
+/// How long a node's tasks may take to end after SIGTERM: together with the runtime's end below the promised 10 s.
+pub const STOP_WAIT: Duration = Duration::from_secs(8);
+/// Between two looks at the free disk: a full disk takes longer to fill.
+pub const DISK_LOOK: Duration = Duration::from_secs(2);
+/// Pending records of one agency: four full blocks, and one agency alone cannot fill the pool.
+pub const POOL_AGENCY_RECORDS_MAX: usize = 4_096;
+/// Their leaf bytes: four blocks of the default policy.
+pub const POOL_AGENCY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// All pending records: sixteen agencies at their bound.
+pub const POOL_RECORDS_MAX: usize = 65_536;
+/// Their leaf bytes: with its maps a full pool stays below a third of a node's 300 MB.
+pub const POOL_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Records lately committed or dropped that proposals may still name: four full blocks.
+pub const POOL_LATELY_RECORDS_MAX: usize = 16_384;
+/// Their leaf bytes.
+pub const POOL_LATELY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A record that was pending and then refused answers with its problem for this long, as INTERFACES.md says.
+pub const REFUSED_KEPT: Duration = Duration::from_secs(600);
+/// Refusals kept at once: a few hundred bytes each.
+pub const REFUSED_RECORDS_MAX: usize = 16_384;
+/// Records of peers that this node's head cannot judge yet: a block or two of records that build on the newest block.
+pub const WAITING_RECORDS_MAX: usize = 256;
+/// How long one waits: the node that brought it spreads it again each second.
+pub const WAITING_KEPT: Duration = Duration::from_secs(2);
+/// A pending record is judged again by newer heads once it waited this long: most are committed before.
+pub const RECHECK_AFTER: Duration = Duration::from_secs(2);
+/// Records judged again in one round of a second: about 20 ms of one core.
+pub const RECHECK_RECORDS_MAX: usize = 256;
+
+/// Sizes above the public one for which the cosignatures of one agency are kept: more than quorums ever wait for.
+pub const COSIGNED_SIZES_MAX: usize = 16;
+/// Eligible blocks that a cosigner signs in one pass, the newest ones: each costs a sync.
+pub const COSIGN_PASS_MAX: usize = 16;
+/// Blocks that a starting cosigner looks back for the newest eligible one: a minute at full rate; the newest block is signed
+/// soon in any case.
+pub const COSIGN_START_BLOCKS_MAX: u64 = 4_096;
+/// A note file (checkpoint or cosigner's): three lines and 16 signature lines are below 6 KiB.
+pub const NOTE_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// One message of the record swarm: 64 records of the largest size.
+pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// A message is closed at this size, so that its receiver acknowledges it within tens of milliseconds.
+pub const MESSAGE_BYTES_SENT: usize = 256 * 1024;
+/// A message travels while the one before is still handled only when it holds this much: smaller ones grow meanwhile.
+pub const MESSAGE_BYTES_AHEAD: usize = 32 * 1024;
+/// Messages on the way to one peer: one is handled while the next one travels.
+pub const MESSAGES_IN_FLIGHT_MAX: usize = 2;
+/// Messages of one peer handled at once: those it may have in flight on an old and a new connection.
+pub const MESSAGES_HANDLED_MAX: usize = 2 * MESSAGES_IN_FLIGHT_MAX;
+/// A message is acknowledged within this time or counts as lost: far above the time that a full one takes to verify.
+pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Streams of one connection: those of both directions and some that are closing.
+pub const SWARM_STREAMS_MAX: usize = 16;
+/// Pending records are spread again after this time, as DESIGN.md says.
+pub const SPREAD_AGAIN: Duration = Duration::from_secs(1);
+/// Leaf bytes that one such round sends again to one peer: what is fresh goes first and is rarely behind it.
+pub const SPREAD_AGAIN_BYTES_MAX: usize = 1024 * 1024;
+/// First pause before a peer is dialled again: local networks restart nodes often.
+pub const REDIAL_MIN: Duration = Duration::from_millis(200);
+/// Longest pause: a peer that is back is found within two seconds.
+pub const REDIAL_MAX: Duration = Duration::from_secs(2);
+/// Connections per peer: both sides may dial at once, and half-open ones of a restarted peer take a while to be seen.
+pub const CONNECTIONS_PER_PEER_MAX: u32 = 4;
+/// An older connection is closed when its peer makes another one: both sides dial at once only within a short while.
+pub const CONNECTION_SUPERSEDED_AFTER: Duration = Duration::from_secs(5);
+/// Handshakes of unknown callers at once.
+pub const HANDSHAKES_MAX: u32 = 64;
+/// A peer is pinged this often, so that a dead link is noticed.
+pub const PING_EVERY: Duration = Duration::from_secs(5);
+/// A ping without answer for this long closes the connection.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A log file of the store: small enough to copy and check in one piece, large enough that there are few.
+pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+/// Zeros written ahead in a log file, so that a sync has no new size to write: a small network keeps small files.
+pub const PREALLOCATE_BYTES: u64 = 4 * 1024 * 1024;
+/// Records whose rows and index entries go to sled in one batch: more would hold readers of sled up for longer than a few
+/// tens of milliseconds, fewer would write the same pages more often.
+pub const APPLY_RECORDS: usize = 1_000;
+/// The age at which a smaller batch goes to sled, so that a restart replays little.
+pub const APPLY_AGE_MS: u64 = 2_000;
+/// Blocks waiting for sled; beyond it the writer waits, so that memory is bounded.
+pub const APPLY_QUEUE_MAX: usize = 16;
+/// Checked tiles of hashes kept in memory, 8 KiB each.
+pub const TILES_CACHED_MAX: usize = 128;
 // HTTP.
 
 /// Request line and headers: room for every cursor and filter, and for what browsers and proxies add.
@@ -53,82 +138,3 @@ pub const PAGE_LOOKS_MAX: usize = 20_000;
 pub const TERM_CHUNK: usize = 128;
 /// Requests and datasets through which one chain reaches further records: beyond it the chain of a later link is the answer.
 pub const CHAIN_LINKS_MAX: usize = 10_000;
-/// Pending records of one agency: four full blocks, and one agency alone cannot fill the pool.
-pub const POOL_AGENCY_RECORDS_MAX: usize = 4_096;
-/// Their leaf bytes: four blocks of the default policy.
-pub const POOL_AGENCY_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// All pending records: sixteen agencies at their bound.
-pub const POOL_RECORDS_MAX: usize = 65_536;
-/// Their leaf bytes: with its maps a full pool stays below a third of a node's 300 MB.
-pub const POOL_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Records lately committed or dropped that proposals may still name: four full blocks.
-pub const POOL_LATELY_RECORDS_MAX: usize = 16_384;
-/// Their leaf bytes.
-pub const POOL_LATELY_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// A record that was pending and then refused answers with its problem for this long, as INTERFACES.md says.
-pub const REFUSED_KEPT: Duration = Duration::from_secs(600);
-/// Refusals kept at once: a few hundred bytes each.
-pub const REFUSED_RECORDS_MAX: usize = 16_384;
-/// Records of peers that this node's head cannot judge yet: a block or two of records that build on the newest block.
-pub const WAITING_RECORDS_MAX: usize = 256;
-/// How long one waits: the node that brought it spreads it again each second.
-pub const WAITING_KEPT: Duration = Duration::from_secs(2);
-/// A pending record is judged again by newer heads once it waited this long: most are committed before.
-pub const RECHECK_AFTER: Duration = Duration::from_secs(2);
-/// Records judged again in one round of a second: about 20 ms of one core.
-pub const RECHECK_RECORDS_MAX: usize = 256;
-
-/// Sizes above the public one for which the cosignatures of one agency are kept: more than quorums ever wait for.
-pub const COSIGNED_SIZES_MAX: usize = 16;
-/// Eligible blocks that a cosigner signs in one pass, the newest ones: each costs a sync.
-pub const COSIGN_PASS_MAX: usize = 16;
-/// Blocks that a starting cosigner looks back for the newest eligible one: a minute at full rate; the newest block is signed
-/// soon in any case.
-pub const COSIGN_START_BLOCKS_MAX: u64 = 4_096;
-/// A note file (checkpoint or cosigner's): three lines and 16 signature lines are below 6 KiB.
-pub const NOTE_FILE_BYTES_MAX: u64 = 64 * 1024;
-
-/// One message of the record swarm: 64 records of the largest size.
-pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
-/// A message is closed at this size, so that its receiver acknowledges it within tens of milliseconds.
-pub const MESSAGE_BYTES_SENT: usize = 256 * 1024;
-/// Messages on the way to one peer: one is handled while the next one travels.
-pub const MESSAGES_IN_FLIGHT_MAX: usize = 2;
-/// Messages of one peer handled at once: those it may have in flight on an old and a new connection.
-pub const MESSAGES_HANDLED_MAX: usize = 2 * MESSAGES_IN_FLIGHT_MAX;
-/// A message is acknowledged within this time or counts as lost: far above the time that a full one takes to verify.
-pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(20);
-/// Streams of one connection: those of both directions and some that are closing.
-pub const SWARM_STREAMS_MAX: usize = 16;
-/// Pending records are spread again after this time, as DESIGN.md says.
-pub const SPREAD_AGAIN: Duration = Duration::from_secs(1);
-/// Leaf bytes that one such round sends again to one peer: what is fresh goes first and is rarely behind it.
-pub const SPREAD_AGAIN_BYTES_MAX: usize = 1024 * 1024;
-/// First pause before a peer is dialled again: local networks restart nodes often.
-pub const REDIAL_MIN: Duration = Duration::from_millis(200);
-/// Longest pause: a peer that is back is found within two seconds.
-pub const REDIAL_MAX: Duration = Duration::from_secs(2);
-/// Connections per peer: both sides may dial at once, and half-open ones of a restarted peer take a while to be seen.
-pub const CONNECTIONS_PER_PEER_MAX: u32 = 4;
-/// An older connection is closed when its peer makes another one: both sides dial at once only within a short while.
-pub const CONNECTION_SUPERSEDED_AFTER: Duration = Duration::from_secs(5);
-/// Handshakes of unknown callers at once.
-pub const HANDSHAKES_MAX: u32 = 64;
-/// A peer is pinged this often, so that a dead link is noticed.
-pub const PING_EVERY: Duration = Duration::from_secs(5);
-/// A ping without answer for this long closes the connection.
-pub const PING_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A log file of the store: small enough to copy and check in one piece, large enough that there are few.
-pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
-/// Zeros written ahead in a log file, so that a sync has no new size to write: a small network keeps small files.
-pub const PREALLOCATE_BYTES: u64 = 4 * 1024 * 1024;
-/// Records whose rows and index entries go to sled in one batch: more would hold readers of sled up for longer than a few
-/// tens of milliseconds, fewer would write the same pages more often.
-pub const APPLY_RECORDS: usize = 1_000;
-/// The age at which a smaller batch goes to sled, so that a restart replays little.
-pub const APPLY_AGE_MS: u64 = 2_000;
-/// Blocks waiting for sled; beyond it the writer waits, so that memory is bounded.
-pub const APPLY_QUEUE_MAX: usize = 16;
-/// Checked tiles of hashes kept in memory, 8 KiB each.
-pub const TILES_CACHED_MAX: usize = 128;

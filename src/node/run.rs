@@ -1,11 +1,216 @@
 //! One node, from its home folder to its end.
+//!
+//! 1. Settings, genesis and keys are read and must belong together.
+//! 2. The store is opened: a torn tail is cut, a missing or damaged index rebuilt.
+//! 3. The engine, the record swarm, the cosigner and HTTP run until SIGTERM or SIGINT, or until one of them fails.
+//! 4. A failure of one ends all: a node that is half dead must not look alive.
 
+use std::future::Future;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::api::{self, Api};
+use crate::config::Config;
+use crate::consensus::checkpoints::Checkpoints;
+use crate::consensus::cosigner::Cosigner;
+use crate::consensus::engine::Engine;
+use crate::consensus::pool::Pool;
+use crate::core::genesis::Genesis;
+use crate::core::key::{Algorithm, SecretKey, VerifierKey};
+use crate::health::{Health, Life};
+use crate::keystore::{self, NodeKeys};
+use crate::limits::{DISK_LOOK, STOP_WAIT};
+use crate::metrics::Metrics;
+use crate::net::Swarm;
+use crate::store::{self, Reader, Writer};
 
 /// Runs the node of `home` until SIGTERM or SIGINT; a clean end takes at most 10 s.
 ///
 /// # Errors
 /// Settings, keys, store or ports that cannot be used; a failure that ended the node.
-pub fn run(_home: &Path) -> anyhow::Result<()> {
-    todo!()
+pub fn run(home: &Path) -> Result<()> {
+    let config = Config::load(home)?;
+    start_log(&config)?;
+    forbid_core_dumps()?;
+    let genesis = read_genesis(home)?;
+    let keys = NodeKeys::load(&home.join("keys"))?;
+    check_keys(&genesis, &config, &keys)?;
+    tracing::info!(agency = config.agency, origin = genesis.origin, "opening the store");
+    let (writer, reader) = store::open(&home.join("data"), genesis.clone(), config.cache_bytes).context("opening the store")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("sharelog").build()?;
+    let outcome = runtime.block_on(serve(&config, genesis, &keys, writer, reader));
+    // Whatever still blocks now is abandoned: what was acknowledged is on disk.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+fn start_log(config: &Config) -> Result<()> {
+    let filter = EnvFilter::try_new(&config.log).with_context(|| format!("the log filter '{}'", config.log))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    if config.log_json {
+        log.json().init()
+    } else {
+        log.init()
+    }
+    Ok(())
+}
+
+/// A core dump would hold the keys.
+fn forbid_core_dumps() -> Result<()> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).context("forbidding core dumps")
+}
+
+fn read_genesis(home: &Path) -> Result<Arc<Genesis>> {
+    let path = home.join("genesis.json");
+    let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(Arc::new(Genesis::parse(&bytes).with_context(|| format!("{}", path.display()))?))
+}
+
+/// The four keys must be those that the genesis file lists for this agency.
+fn check_keys(genesis: &Genesis, config: &Config, keys: &NodeKeys) -> Result<()> {
+    let own = genesis.validators.iter().find(|validator| validator.agency == config.agency);
+    let own = own.with_context(|| format!("{} is no validator of this genesis", config.agency))?;
+    let listed = [
+        ("consensus", own.consensus == keys.consensus.public()),
+        ("cosigner", own.cosigner == keys.cosigner.public()),
+        ("publication", own.publication == keys.publication.public()),
+        ("network", own.peer == keystore::peer_id(&keys.network.public())),
+    ];
+    for (name, same) in listed {
+        ensure!(same, "keys/{name}.pem is not the {name} key that the genesis lists for {}", config.agency);
+    }
+    Ok(())
+}
+
+fn copy(key: &SecretKey) -> SecretKey {
+    SecretKey::from_dalek(key.dalek().clone())
+}
+
+async fn serve(config: &Config, genesis: Arc<Genesis>, keys: &NodeKeys, writer: Writer, reader: Reader) -> Result<()> {
+    let data = config.home.join("data");
+    let agency = config.agency.clone();
+    let others = genesis.validators.iter().map(|validator| validator.agency.clone()).filter(|other| *other != agency);
+    let health = Arc::new(Health::new(agency.clone(), true, others));
+    let metrics = Arc::new(Metrics::default());
+    let pool = Pool::new(reader.clone(), metrics.clone());
+    let checkpoints = Checkpoints::new(reader.clone(), copy(&keys.publication), data.join("checkpoint.note"))?;
+    let listener = TcpListener::bind(config.http).await.with_context(|| format!("listening on {}", config.http))?;
+    let api = Api {
+        reader: reader.clone(),
+        pool: pool.clone(),
+        checkpoints: checkpoints.clone(),
+        health: health.clone(),
+        metrics: metrics.clone(),
+        publication: VerifierKey::new(genesis.origin.clone(), Algorithm::Ed25519, keys.publication.public())?,
+        hosts: config.hosts.clone(),
+    };
+    let cosigner = Cosigner {
+        agency: agency.clone(),
+        key: copy(&keys.cosigner),
+        reader,
+        checkpoints: checkpoints.clone(),
+        note: data.join("cosigner.note"),
+    };
+    let swarm = Swarm {
+        genesis: genesis.clone(),
+        network_key: copy(&keys.network),
+        listen: config.records.clone(),
+        pool: pool.clone(),
+        checkpoints,
+        health: health.clone(),
+        metrics: metrics.clone(),
+    };
+    let engine = Engine {
+        genesis,
+        agency,
+        consensus_key: copy(&keys.consensus),
+        network_key: copy(&keys.network),
+        listen: config.consensus.clone(),
+        dir: data.join("consensus"),
+        propose_timeout: config.propose_timeout,
+        writer,
+        pool,
+        health: health.clone(),
+        metrics,
+    };
+    let stop = CancellationToken::new();
+    let mut tasks = Tasks::default();
+    tasks.spawn("engine", engine.run(stop.clone()));
+    tasks.spawn("record swarm", swarm.run(stop.clone()));
+    tasks.spawn("cosigner", cosigner.run(stop.clone()));
+    tasks.spawn("HTTP", api::serve(Arc::new(api), listener, stop.clone()));
+    tasks.spawn("disk watch", watch_disk(data, config.disk_free_bytes_min, health, stop.clone()));
+    tracing::info!(http = %config.http, "running");
+    tasks.until_end(stop).await
+}
+
+/// The node's tasks, named; the first to end ends all.
+#[derive(Default)]
+struct Tasks(JoinSet<(&'static str, Result<()>)>);
+
+impl Tasks {
+    fn spawn(&mut self, name: &'static str, task: impl Future<Output = Result<()>> + Send + 'static) {
+        self.0.spawn(async move { (name, task.await) });
+    }
+
+    async fn until_end(mut self, stop: CancellationToken) -> Result<()> {
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let mut outcome = Ok(());
+        let first = tokio::select! {
+            _ = terminate.recv() => None,
+            _ = interrupt.recv() => None,
+            ended = self.0.join_next() => ended,
+        };
+        match first {
+            None => tracing::info!("asked to end"),
+            Some(ended) => outcome = ended_early(ended),
+        }
+        stop.cancel();
+        let rest = async {
+            while let Some(ended) = self.0.join_next().await {
+                let (name, result) = ended.context("a task panicked")?;
+                result.with_context(|| format!("the {name}"))?;
+            }
+            Ok(())
+        };
+        let rest = tokio::time::timeout(STOP_WAIT, rest).await.context("a task did not end in time").and_then(|rest| rest);
+        let outcome = outcome.and(rest);
+        match &outcome {
+            Ok(()) => tracing::info!("ended"),
+            Err(error) => tracing::error!("ended by a failure: {error:#}"),
+        }
+        outcome
+    }
+}
+
+fn ended_early(ended: std::result::Result<(&'static str, Result<()>), tokio::task::JoinError>) -> Result<()> {
+    let (name, result) = ended.context("a task panicked")?;
+    result.with_context(|| format!("the {name}"))?;
+    anyhow::bail!("the {name} ended by itself")
+}
+
+/// Below the floor of free disk no records are taken; reads and votes go on.
+async fn watch_disk(dir: std::path::PathBuf, free_bytes_min: u64, health: Arc<Health>, stop: CancellationToken) -> Result<()> {
+    loop {
+        let space = rustix::fs::statvfs(&dir).with_context(|| format!("reading the free space of {}", dir.display()))?;
+        let free = space.f_bavail.saturating_mul(space.f_frsize);
+        let was_low = health.life() == Life::LowSpace;
+        health.set_low_space(free < free_bytes_min);
+        if was_low != (health.life() == Life::LowSpace) {
+            tracing::warn!(free, free_bytes_min, "free disk crossed the floor; life {}", health.life().as_str());
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(DISK_LOOK) => {}
+        }
+    }
 }
