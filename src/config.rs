@@ -83,7 +83,12 @@ struct Setting {
 }
 
 const SETTINGS: [Setting; 10] = [
-    Setting { name: "agency", shape: Shape::Text, default: None, about: &["The agency that runs this node, by its id on the ledger. Required."] },
+    Setting {
+        name: "agency",
+        shape: Shape::Text,
+        default: None,
+        about: &["The agency that runs this node, by its id on the ledger. Required."],
+    },
     Setting {
         name: "http",
         shape: Shape::Text,
@@ -228,9 +233,7 @@ impl Config {
             values.push(match (variable(&name)?, table.get(setting.name), setting.default) {
                 (Some(text), _, _) => Chosen { value: from_variable(setting, &name, &text)?, origin: name },
                 (None, Some(value), _) => Chosen { value: value.clone(), origin: format!("{place}, key {}", setting.name) },
-                (None, None, Some(default)) => {
-                    Chosen { value: default_value(default), origin: format!("the default of {}", setting.name) }
-                }
+                (None, None, Some(default)) => Chosen { value: default_value(default), origin: format!("the default of {}", setting.name) },
                 (None, None, None) => return Err(ConfigError::new(place, format!("no key {}", setting.name), setting.about[0])),
             });
         }
@@ -291,7 +294,8 @@ impl Chosen {
 
     fn integer(&self, least: u64, most: u64) -> Result<u64, ConfigError> {
         let number = self.value.as_integer().and_then(|number| u64::try_from(number).ok());
-        let expected = || self.wrong(&format!("an integer from {least}{}", if most == u64::MAX { String::new() } else { format!(" to {most}") }));
+        let expected =
+            || self.wrong(&format!("an integer from {least}{}", if most == u64::MAX { String::new() } else { format!(" to {most}") }));
         number.filter(|number| (least..=most).contains(number)).ok_or_else(expected)
     }
 
@@ -320,9 +324,9 @@ pub fn check_multiaddress(text: &str) -> Result<u16, &'static str> {
 fn from_variable(setting: &Setting, name: &str, text: &str) -> Result<Value, ConfigError> {
     Ok(match setting.shape {
         Shape::Text => Value::String(text.to_owned()),
-        Shape::List => {
-            Value::Array(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(|item| Value::String(item.to_owned())).collect())
-        }
+        Shape::List => Value::Array(
+            text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(|item| Value::String(item.to_owned())).collect(),
+        ),
         Shape::Integer => Value::Integer(text.parse().map_err(|_| ConfigError::new(name, text, "an integer"))?),
         Shape::Boolean => Value::Boolean(text.parse().map_err(|_| ConfigError::new(name, text, "true or false"))?),
     })

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 /// The peer id of a network key stands in the genesis file; the core makes it from the key's bytes.
 pub use crate::core::genesis::peer_id;
 use crate::core::hash::Hash;
-use crate::core::key::{Algorithm, PublicKey, SecretKey, VerifierKey, cosigner_key_name};
+use crate::core::key::{Algorithm, SecretKey, VerifierKey, cosigner_key_name};
 
 /// A key file is about 120 bytes; more than this is no key file.
 const KEY_FILE_BYTES_MAX: usize = 4096;
@@ -97,7 +97,12 @@ impl NodeKeys {
     }
 
     fn from_each(mut key: impl FnMut(&str) -> Result<SecretKey, KeyError>) -> Result<Self, KeyError> {
-        Ok(NodeKeys { consensus: key("consensus")?, cosigner: key("cosigner")?, publication: key("publication")?, network: key("network")? })
+        Ok(NodeKeys {
+            consensus: key("consensus")?,
+            cosigner: key("cosigner")?,
+            publication: key("publication")?,
+            network: key("network")?,
+        })
     }
 
     /// Writes the four files into `dir`, which is made, 0700, when it is not there.

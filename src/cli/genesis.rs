@@ -203,7 +203,12 @@ fn install_file(args: &InstallArgs, global: &Global) -> Result<()> {
     };
     let text = || {
         let next = if args.home.join(KEYS_DIR).exists() { format!("\nNext: sharelog node run --home {home}") } else { String::new() };
-        format!("All keys of {} are in the genesis {}.\nWritten: {home}/{GENESIS_FILE} and {}{next}", installed.agency, genesis.hash, vkeys.join(", "))
+        format!(
+            "All keys of {} are in the genesis {}.\nWritten: {home}/{GENESIS_FILE} and {}{next}",
+            installed.agency,
+            genesis.hash,
+            vkeys.join(", ")
+        )
     };
     print(global, json, text);
     Ok(())

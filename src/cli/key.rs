@@ -100,8 +100,8 @@ fn show(args: &ShowArgs, global: &Global) -> Result<()> {
     let vkey = match &args.genesis {
         Some(path) => {
             let genesis = read_genesis(path)?;
-            let (_, _, vkey) = vkey_of(&genesis, &public)
-                .ok_or_else(|| Failure::Negative(format!("{} registers no such key", path.display())))?;
+            let (_, _, vkey) =
+                vkey_of(&genesis, &public).ok_or_else(|| Failure::Negative(format!("{} registers no such key", path.display())))?;
             Some(vkey)
         }
         None if keystore::vkey_path(&args.file).exists() => Some(keystore::load(&args.file)?.0),

@@ -9,8 +9,8 @@ use clap::{Args, Subcommand};
 use crate::cli::Global;
 use crate::cli::failure::Failure;
 use crate::cli::genesis::{
-    AGENCY_DIR, AgencyFlags, GENESIS_FILE, KEYS_DIR, PART_FILE, Part, ValidatorPart, make_agency_keys, make_empty_dir, parse_role, read_genesis,
-    roles_or_usual, write_new,
+    AGENCY_DIR, AgencyFlags, GENESIS_FILE, KEYS_DIR, PART_FILE, Part, ValidatorPart, make_agency_keys, make_empty_dir, parse_role,
+    read_genesis, roles_or_usual, write_new,
 };
 use crate::config::{self, Written};
 use crate::core::json::object;
@@ -20,7 +20,7 @@ use crate::keystore::{KeySource, NodeKeys, peer_id};
 #[derive(Debug, Subcommand)]
 pub enum NodeCommand {
     /// Make the home of a validator: its keys, its agency's keys, config.toml and part.json for the genesis
-    Init(InitArgs),
+    Init(Box<InitArgs>),
     /// Run the node of a home until SIGTERM or Ctrl-C
     Run(RunArgs),
 }
@@ -105,8 +105,7 @@ fn init(args: &InitArgs, global: &Global) -> Result<()> {
     let agency_keys = make_agency_keys(&args.home.join(AGENCY_DIR), &roles_or_usual(&args.roles), KeySource::Random, "")?;
     let written = Written { agency, http: args.http, consensus: &consensus, records: &records, propose_timeout_ms: 1_000 };
     write_new(&args.home.join(config::FILE), written.to_text().as_bytes())?;
-    let validator =
-        ValidatorPart { keys: &keys, consensus_address: &args.consensus_address, records_address: &args.records_address };
+    let validator = ValidatorPart { keys: &keys, consensus_address: &args.consensus_address, records_address: &args.records_address };
     let file = args.home.join(PART_FILE);
     Part::new(&args.agency, agency_keys, Some(validator)).write(&file)?;
     let (home, file, peer) = (args.home.display().to_string(), file.display().to_string(), peer_id(&keys.network.public()));

@@ -156,8 +156,7 @@ pub fn init(args: &InitArgs) -> Result<()> {
     crate::core::ids::check_ledger_name(&args.name).map_err(|refusal| Failure::Usage(format!("--name: {refusal}")))?;
     make_empty_dir(&args.dir)?;
     let clients = make_clients(args, &nodes)?;
-    let keys: Vec<_> =
-        nodes.iter().map(|node| NodeKeys::generate(args.source(), &format!("{}/", node.home))).collect::<Result<_, _>>()?;
+    let keys: Vec<_> = nodes.iter().map(|node| NodeKeys::generate(args.source(), &format!("{}/", node.home))).collect::<Result<_, _>>()?;
     let genesis = make_genesis(args, &nodes, &keys, &clients)?;
     write_new(&args.dir.join(GENESIS_FILE), &genesis.bytes)?;
     for (node, keys) in nodes.iter().zip(&keys) {

@@ -92,9 +92,8 @@ fn a_local_network_has_the_documented_files() {
 #[test]
 fn a_seed_and_a_moment_give_the_same_network_and_nothing_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
-    let line = |name: &str, seed: u32| {
-        format!("testnet init --dir {name} --validators 4 --seed {seed} --created 2026-11-25T01:02:03.000Z --json")
-    };
+    let line =
+        |name: &str, seed: u32| format!("testnet init --dir {name} --validators 4 --seed {seed} --created 2026-11-25T01:02:03.000Z --json");
     let first = parse(&good(&dir, &line("a", 7)));
     assert_eq!(first, parse(&good(&dir, &line("b", 7))));
     assert_ne!(first, parse(&good(&dir, &line("c", 8))));
@@ -119,7 +118,10 @@ fn parts(dir: &TempDir) -> String {
             ),
         );
     }
-    good(dir, "genesis part --home boss --agency authority --role authority --role recovery --level city --territory 3301 --line government");
+    good(
+        dir,
+        "genesis part --home boss --agency authority --role authority --role recovery --level city --territory 3301 --line government",
+    );
     "n0/part.json n1/part.json n2/part.json n3/part.json boss/part.json".to_owned()
 }
 
@@ -147,7 +149,10 @@ fn a_real_network_is_put_together_step_by_step() {
     let (vkey, _) = keystore::load(&path("boss/agency/authority.pem")).unwrap();
     assert_eq!(vkey.name(), format!("{}/agency/authority/authority", genesis.origin));
     let (cosigner, _) = keystore::load(&path("n1/keys/cosigner.pem")).unwrap();
-    assert_eq!((cosigner.name(), cosigner.algorithm()), (format!("{}/validator/agency-1", genesis.origin).as_str(), Algorithm::Cosignature));
+    assert_eq!(
+        (cosigner.name(), cosigner.algorithm()),
+        (format!("{}/validator/agency-1", genesis.origin).as_str(), Algorithm::Cosignature)
+    );
     let (publication, _) = keystore::load(&path("n1/keys/publication.pem")).unwrap();
     assert_eq!(publication.name(), genesis.origin);
     assert_eq!(good(&dir, "key show boss/agency/authority.pem").trim_end(), vkey.to_string());
