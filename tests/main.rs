@@ -2,6 +2,7 @@
 
 mod it {
     mod admission;
+    mod api;
     mod cluster;
     #[cfg(feature = "test-faults")]
     mod faults;
