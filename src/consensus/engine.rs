@@ -1,11 +1,32 @@
 //! The Malachite engine behind one door: our context, codec and signing, and the driver that answers it.
 
+mod body;
+mod codec;
+mod context;
+mod driver;
+mod frame;
+mod gate;
+mod heard;
+mod last_signed;
+mod order;
+mod signing;
+mod start;
+mod streams;
+mod undecided;
+
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
+use self::driver::{Driver, End, Shared};
+use self::heard::Heard;
+use self::last_signed::LastSigned;
+use self::signing::{Checker, Signer};
+use self::start::{Part, Plan, Session};
+use self::undecided::Undecided;
 use crate::consensus::pool::Pool;
 use crate::core::genesis::Genesis;
 use crate::core::key::SecretKey;
@@ -22,7 +43,7 @@ pub struct Engine {
     pub network_key: SecretKey,
     /// Multiaddress to listen on.
     pub listen: String,
-    /// Folder of the engine's own files: `wal/`, `undecided/`, `last-signed`.
+    /// Folder of the engine's own files: `wal/`, `undecided`, `last-signed`.
     pub dir: PathBuf,
     pub propose_timeout: Duration,
     pub writer: Writer,
@@ -34,9 +55,93 @@ pub struct Engine {
 impl Engine {
     /// Runs until `stop`, then closes the store; a failed write or damage ends it with an error.
     ///
+    /// The engine votes, but for one case: while the store is below what this validator signed last, and after a refusal to
+    /// sign a contradiction, it only follows, until the height of its last signature is decided by the others.
+    ///
     /// # Errors
-    /// A store that failed, an engine that ended, a port that cannot be used.
-    pub async fn run(self, _stop: CancellationToken) -> anyhow::Result<()> {
-        todo!()
+    /// A store that failed, an engine that ended, a port that cannot be used, a lost `last-signed`.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let (plan, shared) = tokio::task::spawn_blocking(|| self.prepare()).await??;
+        let ended = run_sessions(&plan, &shared, &stop).await;
+        let shared = Arc::into_inner(shared).context("a task still holds the store")?;
+        let writer = shared.writer.into_inner().map_err(|_| anyhow::anyhow!("the writer's task panicked"))?;
+        let closed = tokio::task::spawn_blocking(|| writer.close()).await?;
+        ended?;
+        closed.context("closing the store")
+    }
+
+    /// Opens the engine's own files and reads the network's addresses.
+    fn prepare(self) -> anyhow::Result<(Plan, Arc<Shared>)> {
+        let reader = self.writer.reader();
+        let origin: Arc<str> = self.genesis.origin.as_str().into();
+        let network = start::keypair(&self.network_key)?;
+        let (ids, peers) = start::peers(&self.genesis, &self.agency, &self.consensus_key.public(), &network)?;
+        std::fs::create_dir_all(&self.dir).with_context(|| format!("making {}", self.dir.display()))?;
+        let last = open_last_signed(&self.dir, reader.head().height)?;
+        let path = self.dir.join("undecided");
+        let undecided = Undecided::open(&path).with_context(|| format!("opening {}", path.display()))?;
+        let checker = Checker { origin: Arc::clone(&origin) };
+        let signer = Signer::new(origin, self.consensus_key, last);
+        let heard = Arc::new(Heard::new(ids));
+        let plan = Plan {
+            agency: self.agency.clone(),
+            checker: checker.clone(),
+            signer: signer.clone(),
+            heard: Arc::clone(&heard),
+            network,
+            listen: self.listen.parse().with_context(|| format!("the listen address {}", self.listen))?,
+            peers,
+            wal: self.dir.join("wal").join("consensus.wal"),
+        };
+        let shared = Shared {
+            genesis: self.genesis,
+            agency: self.agency,
+            propose_timeout: self.propose_timeout,
+            reader,
+            writer: Mutex::new(self.writer),
+            undecided: Mutex::new(undecided),
+            pool: self.pool,
+            health: self.health,
+            metrics: self.metrics,
+            checker,
+            signer,
+            heard,
+        };
+        Ok((plan, Arc::new(shared)))
+    }
+}
+
+/// Opens `last-signed`, or makes it for a new validator.
+fn open_last_signed(dir: &std::path::Path, height: u64) -> anyhow::Result<LastSigned> {
+    let path = dir.join("last-signed");
+    if let Some(last) = LastSigned::open(&path)? {
+        return Ok(last);
+    }
+    if height > 0 {
+        anyhow::bail!(
+            "{} is missing while the store is at height {height}: what this validator signed last is unknown, and signing again \
+             could contradict it; restore the file, or start with an empty data folder and a new consensus key",
+            path.display()
+        );
+    }
+    Ok(LastSigned::create(&path, 0)?)
+}
+
+/// Sessions of the engine, one after the other, until `stop` or an error.
+async fn run_sessions(plan: &Plan, shared: &Arc<Shared>, stop: &CancellationToken) -> anyhow::Result<()> {
+    loop {
+        let part = if (shared.reader.head().height + 1 < shared.signer.height()) | shared.signer.take_refused() {
+            tracing::warn!(height = shared.signer.height(), "Following without voting until the height signed last is decided");
+            Part::Follows
+        } else {
+            Part::Votes
+        };
+        let session = Session::start(plan, part).await?;
+        let (end, session) = Driver::run(Arc::clone(shared), session, part, stop).await;
+        session.stop().await;
+        match end? {
+            End::Stopped => return Ok(()),
+            End::Again(reason) => tracing::warn!(reason, "Starting the engine again"),
+        }
     }
 }

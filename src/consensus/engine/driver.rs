@@ -1,0 +1,294 @@
+//! The driver: answers the engine's messages, one after the other, in the order in which they come.
+//!
+//! One file per group of messages: `start` (ConsensusReady, StartedRound, Finalized), `propose` (GetValue, RestreamProposal),
+//! `receive` (ReceivedProposalPart), `decide` (Decided), `sync` (ProcessSyncedValue, GetDecidedValues, GetHistoryMinHeight).
+//! Signatures, execution and disk work run on blocking threads, and the driver waits for them: nothing overtakes.
+
+mod blocks;
+mod decide;
+mod execute;
+mod propose;
+mod receive;
+mod start;
+mod sync;
+mod watch;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use malachite_app::AppMsg;
+use malachite_app::app::consensus::{SignedConsensusMsg, VoteExtensionError};
+use malachite_app::app::engine::util::events::Event;
+use malachite_app::app::types::PeerId;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use self::blocks::Blocks;
+use self::watch::Watch;
+use super::body;
+use super::context::{Address, Ledger, Members};
+use super::gate::{Gate, View};
+use super::heard::Heard;
+use super::order;
+use super::signing::{Checker, Signer};
+use super::start::{Part, Session};
+use super::streams::{Assembled, Streams};
+use super::undecided::Undecided;
+use crate::consensus::pool::Pool;
+use crate::core::genesis::Genesis;
+use crate::core::limits::VALIDATORS_MAX;
+use crate::core::policy::Policy;
+use crate::core::rules;
+use crate::core::time::Time;
+use crate::core::validators::ValidatorSet;
+use crate::health::Health;
+use crate::metrics::Metrics;
+use crate::store::{Head, Reader, Writer};
+
+/// The gate and the watch look around this often when nothing wakes them.
+const TICK: Duration = Duration::from_millis(250);
+
+/// What outlives a session of the engine.
+pub struct Shared {
+    pub genesis: Arc<Genesis>,
+    pub agency: String,
+    pub propose_timeout: Duration,
+    pub reader: Reader,
+    /// Locked by blocking threads alone.
+    pub writer: Mutex<Writer>,
+    /// Locked by blocking threads alone.
+    pub undecided: Mutex<Undecided>,
+    pub pool: Arc<Pool>,
+    pub health: Arc<Health>,
+    pub metrics: Arc<Metrics>,
+    pub checker: Checker,
+    pub signer: Signer,
+    pub heard: Arc<Heard>,
+}
+
+/// Why a session ended.
+pub enum End {
+    Stopped,
+    /// The engine is to be started again, for this reason.
+    Again(&'static str),
+}
+
+/// The height that is being decided, or comes next.
+struct Upcoming {
+    height: u64,
+    /// The block below it.
+    head: Arc<Head>,
+    set: ValidatorSet,
+    members: Members,
+    policy: Arc<Policy>,
+}
+
+/// One session with the engine.
+pub struct Driver {
+    shared: Arc<Shared>,
+    session: Session,
+    part: Part,
+    address: Address,
+    next: Upcoming,
+    /// Proposers of the newest blocks, oldest first.
+    built: VecDeque<String>,
+    streams: Streams,
+    /// Whole proposals of heights above the next one.
+    later: VecDeque<(PeerId, Assembled)>,
+    blocks: Blocks,
+    gate: Gate,
+    watch: Watch,
+    /// Part of the ids of own streams: a number of this session, and a count.
+    stream: ([u8; 16], u64),
+}
+
+impl Driver {
+    /// Answers the engine until the session ends; gives the session back, to be stopped.
+    ///
+    /// # Errors
+    /// A store that failed, an engine that ended.
+    pub async fn run(shared: Arc<Shared>, session: Session, part: Part, stop: &CancellationToken) -> (anyhow::Result<End>, Session) {
+        let loading = Arc::clone(&shared);
+        let loaded = match blocking(move || load(&loading)).await {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(error)) | Err(error) => return (Err(error), session),
+        };
+        let (built, next) = loaded;
+        let mut number = [0; 16];
+        if let Err(error) = getrandom::fill(&mut number) {
+            return (Err(anyhow::anyhow!("no random numbers: {error}")), session);
+        }
+        let mut driver = Driver {
+            address: Address::from(&shared.signer.public()),
+            streams: Streams::new(body::bytes_max(&next.policy)),
+            later: VecDeque::new(),
+            blocks: Blocks::default(),
+            gate: Gate::default(),
+            watch: Watch::new(),
+            stream: (number, 0),
+            shared,
+            session,
+            part,
+            next,
+            built,
+        };
+        let end = driver.work(stop).await;
+        (end, driver.session)
+    }
+
+    async fn work(&mut self, stop: &CancellationToken) -> anyhow::Result<End> {
+        let mut events = self.session.channels.events.subscribe();
+        let mut arrivals = self.shared.pool.arrivals();
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(End::Stopped),
+                message = self.session.channels.consensus.recv() => match message {
+                    Some(message) => self.answer(message).await?,
+                    None if self.shared.signer.has_refused() => return Ok(End::Again("it refused to contradict itself")),
+                    None => anyhow::bail!("the engine ended"),
+                },
+                event = events.recv() => match event {
+                    Ok(Event::Received(message)) => self.note_vote(&message),
+                    Ok(_) | Err(RecvError::Lagged(_)) => continue,
+                    Err(RecvError::Closed) => anyhow::bail!("the engine ended"),
+                },
+                arrived = arrivals.changed() => arrived.context("the pool ended")?,
+                _ = tick.tick() => {
+                    if let Some(end) = self.look_around() {
+                        return Ok(end);
+                    }
+                }
+            }
+            self.try_gate();
+        }
+    }
+
+    async fn answer(&mut self, message: AppMsg<Ledger>) -> anyhow::Result<()> {
+        match message {
+            AppMsg::ConsensusReady { reply } => self.consensus_ready(reply).await?,
+            AppMsg::StartedRound { height, round, reply_value, .. } => self.started_round(height, round, reply_value).await?,
+            AppMsg::GetValue { height, round, timeout, reply } => self.get_value(height, round, timeout, reply).await?,
+            AppMsg::RestreamProposal { height, round, valid_round, address, value_id } => {
+                self.restream(height, round, valid_round, address, value_id).await?;
+            }
+            AppMsg::ReceivedProposalPart { from, published_by, part, reply } => {
+                let value = self.received_part(published_by.unwrap_or(from), part).await?;
+                answer(reply, value);
+            }
+            AppMsg::Decided { certificate, reply, .. } => {
+                self.decided(certificate).await?;
+                answer(reply, ());
+            }
+            AppMsg::Finalized { reply, .. } => self.gate.hold(reply),
+            AppMsg::ProcessSyncedValue { height, round, proposer, value_bytes, reply } => {
+                let outcome = self.synced_value(height, round, proposer, value_bytes).await?;
+                answer(reply, outcome);
+            }
+            AppMsg::GetDecidedValues { range, reply } => answer(reply, self.decided_values(range).await?),
+            AppMsg::GetHistoryMinHeight { reply } => answer(reply, super::context::Height(1)),
+            AppMsg::ExtendVote { reply, .. } => answer(reply, None),
+            AppMsg::VerifyVoteExtensions { extensions, reply, .. } => {
+                let refused = |(address, ())| (address, Err(VoteExtensionError::InvalidVoteExtension));
+                answer(reply, extensions.into_iter().map(refused).collect());
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes a vote or proposal above the newest block, if it verifies.
+    fn note_vote(&mut self, message: &SignedConsensusMsg<Ledger>) {
+        let height = message.height().0;
+        if height < self.next.height || height <= self.gate.voted() {
+            return;
+        }
+        let checker = &self.shared.checker;
+        let is_signed = match message {
+            SignedConsensusMsg::Vote(vote) => self
+                .next
+                .members
+                .by_address(&vote.message.voter)
+                .is_some_and(|member| checker.is_signed_vote(&vote.message, &vote.signature, &member.key)),
+            SignedConsensusMsg::Proposal(proposal) => self
+                .next
+                .members
+                .by_address(&proposal.message.proposer)
+                .is_some_and(|member| checker.is_signed_proposal(&proposal.message, &proposal.signature, &member.key)),
+        };
+        if is_signed {
+            self.gate.note_vote(height);
+        }
+    }
+
+    fn try_gate(&mut self) {
+        let head = &self.next.head;
+        let view = View {
+            height: head.height,
+            is_record_pending: self.part == Part::Follows || self.shared.pool.pending().0 > 0,
+            age_ms: now().unix_ms().saturating_sub(head.time.unix_ms()),
+            heartbeat_ms: self.next.policy.heartbeat_ms,
+            reached: self.shared.heard.reached(),
+        };
+        if let Some(reply) = self.gate.open(&view) {
+            self.start_next(reply);
+        }
+    }
+
+    /// Moves on to the height above the newest block.
+    fn advance(&mut self, proposer: String) {
+        self.built.push_back(proposer);
+        while self.built.len() > VALIDATORS_MAX {
+            self.built.pop_front();
+        }
+        self.next = upcoming(&self.shared, &self.built);
+        self.blocks = Blocks::default();
+        self.streams.set_body_bytes_max(body::bytes_max(&self.next.policy));
+        self.streams.start_height(self.next.height);
+        self.later.retain(|(_, proposal)| proposal.init.height.0 >= self.next.height);
+    }
+}
+
+/// The proposers of the newest blocks and the height above them.
+fn load(shared: &Shared) -> anyhow::Result<(VecDeque<String>, Upcoming)> {
+    let top = shared.reader.head().height;
+    let count = u64::try_from(VALIDATORS_MAX).expect("a small number");
+    let mut built = VecDeque::new();
+    for height in top.saturating_sub(count) + 1..=top {
+        let entry = shared.reader.entry(height)?.with_context(|| format!("no entry of height {height}"))?;
+        built.push_back(entry.proposer);
+    }
+    let next = upcoming(shared, &built);
+    Ok((built, next))
+}
+
+fn upcoming(shared: &Shared, built: &VecDeque<String>) -> Upcoming {
+    let head = shared.reader.head();
+    let height = head.height + 1;
+    let set = rules::validator_set(&shared.reader, height);
+    let agencies: Vec<&str> = set.members().iter().map(|member| member.agency.as_str()).collect();
+    let order = order::turns(&agencies, built.iter().map(String::as_str), height);
+    let members = Members::new(&set, order);
+    Upcoming { height, head, set, members, policy: Arc::new(rules::policy(&shared.reader)) }
+}
+
+/// The own clock.
+fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).ok().and_then(Time::from_unix_ms).expect("the clock shows a year below 10000")
+}
+
+/// Runs blocking work and waits for it.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
+    tokio::task::spawn_blocking(work).await.context("a blocking task of the driver")
+}
+
+/// Answers the engine; one that no longer waits has moved on or is ending, and its channel says so next.
+fn answer<T>(reply: malachite_app::Reply<T>, value: T) {
+    if reply.send(value).is_err() {
+        tracing::debug!("The engine did not wait for an answer");
+    }
+}

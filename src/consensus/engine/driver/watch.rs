@@ -1,0 +1,73 @@
+//! Looking around: what life to tell, and whether catching up is stuck.
+
+use std::time::{Duration, Instant};
+
+use super::{Driver, End};
+use crate::consensus::engine::start::Part;
+use crate::health::Life;
+
+/// A node that hears of no peer calls itself ready after this time: it can serve what it holds.
+const ALONE: Duration = Duration::from_secs(2);
+/// A ready node that is this many heights behind is syncing again; below that it is in the middle of things.
+const BEHIND_MAX: u64 = 20;
+/// So is one that is behind at all for this long without a new block.
+const BEHIND_LONG: Duration = Duration::from_secs(10);
+/// Behind and without a new block for this long: something is wrong, and it is said.
+const STUCK: Duration = Duration::from_secs(30);
+/// Then the engine is started again.
+const STUCK_LONG: Duration = Duration::from_secs(60);
+
+/// What was seen so far.
+pub struct Watch {
+    started: Instant,
+    /// The height last looked at, and since when this node is behind at it.
+    height: u64,
+    behind_since: Option<Instant>,
+    has_warned: bool,
+}
+
+impl Watch {
+    pub fn new() -> Self {
+        Watch { started: Instant::now(), height: 0, behind_since: None, has_warned: false }
+    }
+}
+
+impl Driver {
+    /// Tells the node's life, and gives a reason to start the engine again, if there is one.
+    pub(super) fn look_around(&mut self) -> Option<End> {
+        let height = self.next.head.height;
+        let reached = self.shared.heard.reached();
+        let watch = &mut self.watch;
+        let is_behind = reached.is_some_and(|reached| reached > height);
+        if height != watch.height || !is_behind {
+            (watch.height, watch.behind_since, watch.has_warned) = (height, None, false);
+        }
+        if is_behind {
+            watch.behind_since.get_or_insert_with(Instant::now);
+        }
+        let behind_for = watch.behind_since.map(|since| since.elapsed()).unwrap_or_default();
+        let life = self.shared.health.life();
+        let next = match life {
+            Life::Starting | Life::Syncing if height == 0 => is_behind.then_some(Life::Syncing),
+            Life::Starting | Life::Syncing => {
+                let has_looked = reached.is_some() || self.watch.started.elapsed() >= ALONE;
+                let is_level = reached.is_none_or(|reached| reached <= height + 1);
+                Some(if has_looked && is_level { Life::Ready } else { Life::Syncing })
+            }
+            Life::Ready if reached.is_some_and(|reached| reached > height + BEHIND_MAX) || behind_for > BEHIND_LONG => Some(Life::Syncing),
+            Life::Ready | Life::LowSpace | Life::Corrupt => None,
+        };
+        if let Some(next) = next.filter(|next| *next != life) {
+            tracing::info!(height, from = life.as_str(), to = next.as_str(), "Life");
+            self.shared.health.set_life(next);
+        }
+        if self.part == Part::Follows && height >= self.shared.signer.height() {
+            return Some(End::Again("the height signed last is decided"));
+        }
+        if behind_for > STUCK && !self.watch.has_warned {
+            self.watch.has_warned = true;
+            tracing::error!(height, ?reached, "Behind the network and no new block for {STUCK:?}");
+        }
+        (behind_for > STUCK_LONG).then_some(End::Again("catching up is stuck"))
+    }
+}

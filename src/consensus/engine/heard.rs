@@ -1,0 +1,74 @@
+//! What peers say of their own height, in the status messages of the engine's sync.
+//!
+//! A single peer may lie: only a height that at least one honest peer has reached counts once enough have spoken.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use malachite_app::app::types::PeerId;
+
+/// A peer that has been silent for this long is gone; statuses come every second.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// The newest height told by each known peer.
+#[derive(Debug)]
+pub struct Heard {
+    /// How many of the validators may lie.
+    faulty_max: usize,
+    peers: Mutex<BTreeMap<PeerId, Option<(u64, Instant)>>>,
+}
+
+impl Heard {
+    /// `peers` are the other validators; others are not listened to.
+    pub fn new(peers: impl IntoIterator<Item = PeerId>) -> Self {
+        let peers: BTreeMap<_, _> = peers.into_iter().map(|peer| (peer, None)).collect();
+        Heard { faulty_max: peers.len() / 3, peers: Mutex::new(peers) }
+    }
+
+    pub fn note(&self, peer: &PeerId, height: u64) {
+        if let Some(told) = self.peers.lock().expect("no holder panics").get_mut(peer) {
+            *told = Some((height, Instant::now()));
+        }
+    }
+
+    /// The heights that peers told lately, highest first.
+    fn told(&self) -> Vec<u64> {
+        let peers = self.peers.lock().expect("no holder panics");
+        let mut told: Vec<u64> = peers.values().flatten().filter(|(_, at)| at.elapsed() < SILENCE).map(|(height, _)| *height).collect();
+        told.sort_unstable_by(|a, b| b.cmp(a));
+        told
+    }
+
+    /// A height that the network has reached: told by so many that one of them is honest; by the only ones that spoke when
+    /// they are fewer. `None` when nobody spoke lately.
+    pub fn reached(&self) -> Option<u64> {
+        let told = self.told();
+        told.get(self.faulty_max).or(told.last()).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(number: u8) -> PeerId {
+        let mut bytes = vec![0, 36, 8, 1, 18, 32];
+        bytes.extend([number; 32]);
+        PeerId::from_bytes(&bytes).unwrap()
+    }
+
+    #[test]
+    fn one_liar_moves_nothing_once_enough_have_spoken() {
+        let heard = Heard::new([peer(1), peer(2), peer(3)]);
+        assert_eq!(heard.reached(), None);
+        heard.note(&peer(1), 7);
+        assert_eq!(heard.reached(), Some(7));
+        heard.note(&peer(2), 1 << 60);
+        assert_eq!(heard.reached(), Some(7));
+        heard.note(&peer(3), 8);
+        assert_eq!(heard.reached(), Some(8));
+        heard.note(&peer(9), 1 << 60);
+        assert_eq!(heard.reached(), Some(8));
+    }
+}

@@ -1,0 +1,207 @@
+//! The file of the last message that this validator signed: height, round, step, and the hash of its text.
+//!
+//! It is written and synced before a signature is made. The engine's WAL already keeps a restarted node from contradicting
+//! itself; this file does so when the WAL was lost or is older than what was signed: at or below the last message only the
+//! very same text is signed again. Two slots are written in turn, so that a torn write leaves the older one.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::core::hash::Hash;
+
+/// Each slot lies in a disk block of its own.
+const SLOT_BYTES: u64 = 4096;
+/// sequence (8), height (8), round (4), step (1), text hash (32), and SHA-256 of those.
+const RECORD_BYTES: usize = 53 + 32;
+
+/// What is signed, in the order in which an honest validator signs at one height.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment {
+    pub height: u64,
+    pub round: u32,
+    pub step: Step,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    Proposal,
+    Prevote,
+    Precommit,
+}
+
+impl Step {
+    fn byte(self) -> u8 {
+        match self {
+            Step::Proposal => 1,
+            Step::Prevote => 2,
+            Step::Precommit => 3,
+        }
+    }
+
+    fn from_byte(byte: u8) -> Option<Self> {
+        [Step::Proposal, Step::Prevote, Step::Precommit].into_iter().find(|step| step.byte() == byte)
+    }
+}
+
+/// Why a message may not be signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    #[error("{operation} {}: {source}", path.display())]
+    Io { operation: &'static str, path: PathBuf, source: io::Error },
+    #[error("{} holds no whole record; what this validator signed last is unknown", path.display())]
+    Corrupt { path: PathBuf },
+    #[error("refused to sign {asked:?}: {signed:?} is signed already, with another text")]
+    Contradiction { asked: Moment, signed: Moment },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Record {
+    sequence: u64,
+    moment: Moment,
+    text: Hash,
+}
+
+/// The open file and what it says.
+#[derive(Debug)]
+pub struct LastSigned {
+    path: PathBuf,
+    file: File,
+    record: Record,
+}
+
+impl LastSigned {
+    /// Opens the file; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`SignError::Io`], [`SignError::Corrupt`].
+    pub fn open(path: &Path) -> Result<Option<Self>, SignError> {
+        let file = match OpenOptions::new().read(true).write(true).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(SignError::Io { operation: "open", path: path.to_owned(), source }),
+        };
+        let record = [0, 1].into_iter().filter_map(|slot| read_slot(&file, slot)).max_by_key(|record| record.sequence);
+        let record = record.ok_or_else(|| SignError::Corrupt { path: path.to_owned() })?;
+        Ok(Some(LastSigned { path: path.to_owned(), file, record }))
+    }
+
+    /// Makes the file: nothing up to and including `height` will be signed.
+    ///
+    /// # Errors
+    /// [`SignError::Io`].
+    pub fn create(path: &Path, height: u64) -> Result<Self, SignError> {
+        let io_error = |operation| move |source| SignError::Io { operation, path: path.to_owned(), source };
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path).map_err(io_error("create"))?;
+        file.write_all_at(&vec![0; usize::try_from(2 * SLOT_BYTES).expect("two blocks")], 0).map_err(io_error("write"))?;
+        file.sync_all().map_err(io_error("sync"))?;
+        let moment = Moment { height, round: u32::MAX, step: Step::Precommit };
+        let mut signed = LastSigned { path: path.to_owned(), file, record: Record { sequence: 0, moment, text: Hash::default() } };
+        signed.write(Record { sequence: 1, moment, text: Hash::default() })?;
+        if let Some(dir) = path.parent() {
+            File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_error("sync the folder of"))?;
+        }
+        Ok(signed)
+    }
+
+    /// The height of the last signed message.
+    pub fn height(&self) -> u64 {
+        self.record.moment.height
+    }
+
+    /// Notes durably that `text` is signed at `moment`.
+    ///
+    /// # Errors
+    /// [`SignError::Contradiction`] at or below the last message, unless it is the same text; [`SignError::Io`].
+    pub fn note(&mut self, moment: Moment, text: &str) -> Result<(), SignError> {
+        let text = Hash::of(text.as_bytes());
+        if moment == self.record.moment && text == self.record.text {
+            return Ok(());
+        }
+        if moment <= self.record.moment {
+            return Err(SignError::Contradiction { asked: moment, signed: self.record.moment });
+        }
+        self.write(Record { sequence: self.record.sequence + 1, moment, text })
+    }
+
+    fn write(&mut self, record: Record) -> Result<(), SignError> {
+        let path = &self.path;
+        let io_error = |operation| move |source| SignError::Io { operation, path: path.clone(), source };
+        let bytes = to_bytes(&record);
+        self.file.write_all_at(&bytes, record.sequence % 2 * SLOT_BYTES).map_err(io_error("write"))?;
+        self.file.sync_data().map_err(io_error("sync"))?;
+        self.record = record;
+        Ok(())
+    }
+}
+
+fn to_bytes(record: &Record) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(RECORD_BYTES);
+    bytes.extend_from_slice(&record.sequence.to_be_bytes());
+    bytes.extend_from_slice(&record.moment.height.to_be_bytes());
+    bytes.extend_from_slice(&record.moment.round.to_be_bytes());
+    bytes.push(record.moment.step.byte());
+    bytes.extend_from_slice(record.text.as_bytes());
+    let check = Hash::of(&bytes);
+    bytes.extend_from_slice(check.as_bytes());
+    bytes
+}
+
+fn read_slot(file: &File, slot: u64) -> Option<Record> {
+    let mut bytes = [0; RECORD_BYTES];
+    file.read_exact_at(&mut bytes, slot * SLOT_BYTES).ok()?;
+    let (body, check) = bytes.split_at(RECORD_BYTES - 32);
+    if Hash::of(body).as_bytes() != check {
+        return None;
+    }
+    let moment = Moment {
+        height: u64::from_be_bytes(body[8..16].try_into().ok()?),
+        round: u32::from_be_bytes(body[16..20].try_into().ok()?),
+        step: Step::from_byte(body[20])?,
+    };
+    Some(Record { sequence: u64::from_be_bytes(body[..8].try_into().ok()?), moment, text: Hash(body[21..53].try_into().ok()?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(height: u64, round: u32, step: Step) -> Moment {
+        Moment { height, round, step }
+    }
+
+    #[test]
+    fn only_the_same_text_is_signed_twice_also_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("last-signed");
+        assert!(LastSigned::open(&path).unwrap().is_none());
+        let mut signed = LastSigned::create(&path, 0).unwrap();
+        assert!(signed.note(at(0, 0, Step::Prevote), "x").is_err());
+        signed.note(at(1, 0, Step::Proposal), "p").unwrap();
+        signed.note(at(1, 0, Step::Prevote), "v").unwrap();
+        drop(signed);
+        let mut signed = LastSigned::open(&path).unwrap().unwrap();
+        assert_eq!(signed.height(), 1);
+        signed.note(at(1, 0, Step::Prevote), "v").unwrap();
+        assert!(matches!(signed.note(at(1, 0, Step::Prevote), "w"), Err(SignError::Contradiction { .. })));
+        assert!(matches!(signed.note(at(1, 0, Step::Proposal), "p"), Err(SignError::Contradiction { .. })));
+        signed.note(at(1, 1, Step::Prevote), "w").unwrap();
+    }
+
+    #[test]
+    fn a_torn_slot_leaves_the_older_one_and_a_blank_file_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("last-signed");
+        let mut signed = LastSigned::create(&path, 0).unwrap();
+        signed.note(at(5, 0, Step::Prevote), "v").unwrap();
+        signed.note(at(6, 0, Step::Prevote), "v").unwrap();
+        let newest = signed.record.sequence % 2 * SLOT_BYTES;
+        signed.file.write_all_at(&[1, 2, 3], newest).unwrap();
+        drop(signed);
+        assert_eq!(LastSigned::open(&path).unwrap().unwrap().height(), 5);
+        std::fs::write(&path, vec![0; 8192]).unwrap();
+        assert!(matches!(LastSigned::open(&path), Err(SignError::Corrupt { .. })));
+    }
+}
