@@ -27,7 +27,7 @@ const WIDE: u32 = 0o077;
 /// What is wrong with a key file.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    #[error("{operation} {}: {source}", path.display())]
+    #[error("{operation} {}", path.display())]
     Io { operation: &'static str, path: PathBuf, source: io::Error },
     #[error("{}: {found}; expected {expected}", path.display())]
     Invalid { path: PathBuf, found: String, expected: &'static str },
