@@ -2,6 +2,7 @@
 
 mod it {
     mod cluster;
+    mod engine;
     #[cfg(feature = "test-faults")]
     mod faults;
     mod judge;

@@ -131,7 +131,7 @@ fn open_last_signed(dir: &std::path::Path, height: u64) -> anyhow::Result<LastSi
 async fn run_sessions(plan: &Plan, shared: &Arc<Shared>, stop: &CancellationToken) -> anyhow::Result<()> {
     loop {
         let part = if (shared.reader.head().height + 1 < shared.signer.height()) | shared.signer.take_refused() {
-            tracing::warn!(height = shared.signer.height(), "Following without voting until the height signed last is decided");
+            tracing::warn!(height = shared.signer.height(), "following without voting until the height signed last is decided");
             Part::Follows
         } else {
             Part::Votes
@@ -141,7 +141,7 @@ async fn run_sessions(plan: &Plan, shared: &Arc<Shared>, stop: &CancellationToke
         session.stop().await;
         match end? {
             End::Stopped => return Ok(()),
-            End::Again(reason) => tracing::warn!(reason, "Starting the engine again"),
+            End::Again(reason) => tracing::warn!(reason, "starting the engine again"),
         }
     }
 }

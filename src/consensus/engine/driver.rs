@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use self::blocks::Blocks;
 use self::watch::Watch;
 use super::body;
-use super::context::{Address, Ledger, Members};
+use super::context::{Address, Ledger, Members, Vote};
 use super::gate::{Gate, View};
 use super::heard::Heard;
 use super::order;
@@ -45,11 +45,9 @@ use crate::core::rules;
 use crate::core::time::Time;
 use crate::core::validators::ValidatorSet;
 use crate::health::Health;
+use crate::limits::DRIVER_TICK;
 use crate::metrics::Metrics;
 use crate::store::{Head, Reader, Writer};
-
-/// The gate and the watch look around this often when nothing wakes them.
-const TICK: Duration = Duration::from_millis(250);
 
 /// What outlives a session of the engine.
 pub struct Shared {
@@ -142,7 +140,7 @@ impl Driver {
     async fn work(&mut self, stop: &CancellationToken) -> anyhow::Result<End> {
         let mut events = self.session.channels.events.subscribe();
         let mut arrivals = self.shared.pool.arrivals();
-        let mut tick = tokio::time::interval(TICK);
+        let mut tick = tokio::time::interval(DRIVER_TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -154,6 +152,7 @@ impl Driver {
                 },
                 event = events.recv() => match event {
                     Ok(Event::Received(message)) => self.note_vote(&message),
+                    Ok(Event::Published(SignedConsensusMsg::Vote(vote))) => tell_nil(&vote.message),
                     Ok(_) | Err(RecvError::Lagged(_)) => continue,
                     Err(RecvError::Closed) => anyhow::bail!("the engine ended"),
                 },
@@ -252,6 +251,13 @@ impl Driver {
     }
 }
 
+/// An own nil vote is worth a line: this node refused the proposal, or saw none in time.
+fn tell_nil(vote: &Vote) {
+    if vote.block.is_nil() {
+        tracing::info!(height = %vote.height, round = %vote.round, step = ?vote.step, "voted nil");
+    }
+}
+
 /// The proposers of the newest blocks and the height above them.
 fn load(shared: &Shared) -> anyhow::Result<(VecDeque<String>, Upcoming)> {
     let top = shared.reader.head().height;
@@ -289,6 +295,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 /// Answers the engine; one that no longer waits has moved on or is ending, and its channel says so next.
 fn answer<T>(reply: malachite_app::Reply<T>, value: T) {
     if reply.send(value).is_err() {
-        tracing::debug!("The engine did not wait for an answer");
+        tracing::debug!("the engine did not wait for an answer");
     }
 }

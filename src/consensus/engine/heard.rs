@@ -4,12 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use malachite_app::app::types::PeerId;
 
-/// A peer that has been silent for this long is gone; statuses come every second.
-const SILENCE: Duration = Duration::from_secs(10);
+use crate::limits::PEER_SILENCE;
 
 /// The newest height told by each known peer.
 #[derive(Debug)]
@@ -35,7 +34,8 @@ impl Heard {
     /// The heights that peers told lately, highest first.
     fn told(&self) -> Vec<u64> {
         let peers = self.peers.lock().expect("no holder panics");
-        let mut told: Vec<u64> = peers.values().flatten().filter(|(_, at)| at.elapsed() < SILENCE).map(|(height, _)| *height).collect();
+        let mut told: Vec<u64> =
+            peers.values().flatten().filter(|(_, at)| at.elapsed() < PEER_SILENCE).map(|(height, _)| *height).collect();
         told.sort_unstable_by(|a, b| b.cmp(a));
         told
     }

@@ -93,8 +93,7 @@ impl LastSigned {
     /// [`SignError::Io`].
     pub fn create(path: &Path, height: u64) -> Result<Self, SignError> {
         let io_error = |operation| move |source| SignError::Io { operation, path: path.to_owned(), source };
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path).map_err(io_error("create"))?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path).map_err(io_error("create"))?;
         file.write_all_at(&vec![0; usize::try_from(2 * SLOT_BYTES).expect("two blocks")], 0).map_err(io_error("write"))?;
         file.sync_all().map_err(io_error("sync"))?;
         let moment = Moment { height, round: u32::MAX, step: Step::Precommit };

@@ -16,11 +16,7 @@ use malachite_app::app::types::core::Round;
 use super::context::Address;
 use super::frame::{FrameError, In, Out};
 use crate::core::hash::Hash;
-
-/// Space made ahead: a few blocks of the default limit.
-const SPACE_BYTES: usize = 4 * 1024 * 1024;
-/// Bodies kept for one height: rounds beyond that have a proposer that spams, and its proposals go unanswered.
-const BODIES_MAX: usize = 32;
+use crate::limits::{UNDECIDED_BODIES_MAX, UNDECIDED_SPACE_BYTES};
 
 /// A body with the round of its first proposal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +46,7 @@ impl Undecided {
         let is_new = !path.exists();
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         if is_new {
-            file.write_all_at(&vec![0; SPACE_BYTES], 0)?;
+            file.write_all_at(&vec![0; UNDECIDED_SPACE_BYTES], 0)?;
             file.sync_all()?;
             if let Some(dir) = path.parent() {
                 File::open(dir)?.sync_all()?;
@@ -91,7 +87,7 @@ impl Undecided {
         if kept.height != self.height {
             (self.height, self.end, self.count) = (kept.height, 0, 0);
         }
-        if self.count == BODIES_MAX {
+        if self.count == UNDECIDED_BODIES_MAX {
             return Ok(false);
         }
         let frame = to_frame(kept).map_err(io::Error::other)?;
@@ -176,7 +172,7 @@ mod tests {
         undecided.keep(&kept(8, 0, 100)).unwrap();
         let mut undecided = Undecided::open(&path).unwrap();
         assert_eq!(undecided.bodies().unwrap(), [kept(8, 0, 100)]);
-        undecided.keep(&kept(9, 0, SPACE_BYTES + 1)).unwrap();
+        undecided.keep(&kept(9, 0, UNDECIDED_SPACE_BYTES + 1)).unwrap();
         undecided.file.write_all_at(&[1], undecided.end - 1).unwrap();
         assert!(Undecided::open(&path).unwrap().bodies().unwrap().is_empty());
     }
@@ -186,6 +182,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut undecided = Undecided::open(&dir.path().join("undecided")).unwrap();
         let taken = (0..40).filter(|_| undecided.keep(&kept(1, 0, 1)).unwrap()).count();
-        assert_eq!(taken, BODIES_MAX);
+        assert_eq!(taken, UNDECIDED_BODIES_MAX);
     }
 }

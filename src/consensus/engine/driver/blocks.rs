@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use malachite_app::app::types::ProposedValue;
+use malachite_app::app::types::core::{Round, Validity};
 
 use super::execute::Executed;
 use crate::consensus::engine::context::{Address, Height, Ledger};
 use crate::core::hash::Hash;
-use malachite_app::app::types::core::{Round, Validity};
 
 /// The round in which a block was proposed, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,15 +34,13 @@ impl Proposed {
     }
 }
 
-/// A block whose content is valid.
+/// A block that was found valid, and whose body is on disk.
 #[derive(Clone, Debug)]
 pub struct Known {
     /// Its first proposal.
     pub proposed: Proposed,
     pub executed: Arc<Executed>,
     pub bytes: Bytes,
-    /// Once valid, always: a later look at the clock does not take it back.
-    pub validity: Validity,
 }
 
 /// Everything known of the next height's blocks.
@@ -62,16 +60,10 @@ impl Blocks {
         self.known.insert(block, known);
     }
 
-    pub fn set_valid(&mut self, block: &Hash) {
-        if let Some(known) = self.known.get_mut(block) {
-            known.validity = Validity::Valid;
-        }
-    }
-
     /// The blocks first proposed in `round`.
     pub fn of_round(&self, round: u32) -> Vec<ProposedValue<Ledger>> {
         let of_round = self.known.iter().filter(|(_, known)| known.proposed.round == round);
-        of_round.map(|(block, known)| known.proposed.value(*block, known.validity)).collect()
+        of_round.map(|(block, known)| known.proposed.value(*block, Validity::Valid)).collect()
     }
 
     /// The block that `proposer` built for `round`.

@@ -24,7 +24,9 @@ impl Driver {
         let (shared, set, appended) = (Arc::clone(&self.shared), self.next.set.clone(), Arc::clone(&executed));
         blocking(move || -> anyhow::Result<()> {
             let execution = &appended.execution;
-            certificate.verify(&shared.genesis.origin, execution.entry.height, &decided.value_id, &set).context("a certificate of the engine")?;
+            certificate
+                .verify(&shared.genesis.origin, execution.entry.height, &decided.value_id, &set)
+                .context("a certificate of the engine")?;
             let block = Block {
                 entry: execution.entry.clone(),
                 entry_leaf: Arc::clone(&appended.body.entry_leaf),
@@ -40,7 +42,7 @@ impl Driver {
         self.shared.metrics.blocks_committed.inc();
         self.shared.metrics.records_committed.inc_by(u64::try_from(records).expect("a block's records fit in memory"));
         let entry = &executed.execution.entry;
-        tracing::info!(height, round = %decided.round, records, proposer = entry.proposer, time = %entry.time, "Block committed");
+        tracing::info!(height, round = %decided.round, records, proposer = entry.proposer, time = %entry.time, "block committed");
         self.advance(entry.proposer.clone());
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use malachite_app::app::types::LocallyProposedValue;
-use malachite_app::app::types::core::{Round, Validity};
+use malachite_app::app::types::core::Round;
 use malachite_app::app::types::streaming::StreamId;
 use malachite_app::{NetworkMsg, Reply};
 
@@ -14,9 +14,7 @@ use crate::consensus::engine::context::{Address, Height, Init, Ledger};
 use crate::consensus::engine::streams::{Assembled, parts};
 use crate::consensus::engine::undecided::Kept;
 use crate::core::hash::Hash;
-
-/// A proposer with nothing to say waits at most this long for a record, and the driver with it.
-const WAIT_MAX: Duration = Duration::from_secs(2);
+use crate::limits::PROPOSER_WAIT_MAX;
 
 impl Driver {
     /// It is this node's turn: answers with a block whose body is on disk, and streams the body. The same round gets the same
@@ -29,7 +27,7 @@ impl Driver {
         reply: Reply<LocallyProposedValue<Ledger>>,
     ) -> anyhow::Result<()> {
         let Some(turn) = round.as_u32().filter(|_| height.0 == self.next.height) else {
-            tracing::warn!(%height, %round, "A block was asked for of another height than the next");
+            tracing::warn!(%height, %round, "a block was asked for of another height than the next");
             return Ok(());
         };
         let proposed = Proposed { height: height.0, round: turn, valid_round: None, proposer: self.address };
@@ -61,7 +59,7 @@ impl Driver {
     }
 
     async fn build(&mut self, proposed: Proposed, timeout: Duration) -> anyhow::Result<Option<Hash>> {
-        let until = Instant::now() + (timeout * 3 / 4).min(WAIT_MAX);
+        let until = Instant::now() + (timeout * 3 / 4).min(PROPOSER_WAIT_MAX);
         let mut arrivals = self.shared.pool.arrivals();
         let executed = loop {
             let (shared, head) = (Arc::clone(&self.shared), Arc::clone(&self.next.head));
@@ -72,7 +70,7 @@ impl Driver {
             let earliest = execute::earliest_empty(&self.next.head).unix_ms().saturating_sub(now().unix_ms());
             let wait = until.saturating_duration_since(Instant::now()).min(Duration::from_millis(earliest + 1));
             if wait.is_zero() {
-                tracing::debug!(height = proposed.height, round = proposed.round, "Nothing to propose");
+                tracing::debug!(height = proposed.height, round = proposed.round, "nothing to propose");
                 return Ok(None);
             }
             // Either a record came or the time is over: the next look tells.
@@ -80,7 +78,7 @@ impl Driver {
         };
         let block = executed.body.hash();
         let bytes = executed.body.to_bytes()?;
-        let known = Known { proposed, executed: Arc::new(executed), bytes, validity: Validity::Valid };
+        let known = Known { proposed, executed: Arc::new(executed), bytes };
         Ok(self.keep(block, known).await?.then_some(block))
     }
 
@@ -93,7 +91,7 @@ impl Driver {
         if is_kept {
             self.blocks.insert(block, known);
         } else {
-            tracing::warn!(height, round, %block, "Too many proposals of one height: this one is passed over");
+            tracing::warn!(height, round, %block, "too many proposals of one height: this one is passed over");
             self.shared.metrics.limits_reached.inc();
         }
         Ok(is_kept)

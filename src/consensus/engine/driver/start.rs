@@ -6,7 +6,7 @@ use std::sync::Arc;
 use malachite_app::Reply;
 use malachite_app::app::engine::host::{HeightParams, Next};
 use malachite_app::app::types::ProposedValue;
-use malachite_app::app::types::core::{Round, Validity};
+use malachite_app::app::types::core::Round;
 
 use super::blocks::{Known, Proposed};
 use super::{Driver, answer, blocking, execute};
@@ -28,7 +28,7 @@ impl Driver {
             Ok(of_height.filter_map(|kept| known_again(kept, |body| execute::execute(&shared, &head, body).ok())).collect())
         })
         .await??;
-        tracing::info!(height, undecided = found.len(), part = ?self.part, "Consensus starts");
+        tracing::info!(height, undecided = found.len(), part = ?self.part, "consensus starts");
         for known in found {
             self.blocks.insert(known.executed.body.hash(), known);
         }
@@ -47,7 +47,8 @@ impl Driver {
         let mut values = Vec::new();
         if height.0 == self.next.height {
             values = round.as_u32().map(|round| self.blocks.of_round(round)).unwrap_or_default();
-            let (ripe, later): (VecDeque<_>, _) = self.later.drain(..).partition(|(_, proposal)| proposal.init.height.0 == self.next.height);
+            let (ripe, later): (VecDeque<_>, _) =
+                self.later.drain(..).partition(|(_, proposal)| proposal.init.height.0 == self.next.height);
             self.later = later;
             for (_, proposal) in ripe {
                 values.extend(self.judge(proposal).await?);
@@ -70,5 +71,5 @@ impl Driver {
 fn known_again(kept: Kept, execute: impl FnOnce(Body) -> Option<execute::Executed>) -> Option<Known> {
     let executed = execute(Body::parse(kept.body.clone()).ok()?)?;
     let proposed = Proposed { height: kept.height, round: kept.round, valid_round: kept.valid_round, proposer: kept.proposer };
-    Some(Known { proposed, executed: Arc::new(executed), bytes: kept.body, validity: Validity::Valid })
+    Some(Known { proposed, executed: Arc::new(executed), bytes: kept.body })
 }

@@ -1,21 +1,11 @@
 //! Looking around: what life to tell, and whether catching up is stuck.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{Driver, End};
 use crate::consensus::engine::start::Part;
 use crate::health::Life;
-
-/// A node that hears of no peer calls itself ready after this time: it can serve what it holds.
-const ALONE: Duration = Duration::from_secs(2);
-/// A ready node that is this many heights behind is syncing again; below that it is in the middle of things.
-const BEHIND_MAX: u64 = 20;
-/// So is one that is behind at all for this long without a new block.
-const BEHIND_LONG: Duration = Duration::from_secs(10);
-/// Behind and without a new block for this long: something is wrong, and it is said.
-const STUCK: Duration = Duration::from_secs(30);
-/// Then the engine is started again.
-const STUCK_LONG: Duration = Duration::from_secs(60);
+use crate::limits::{ALONE_READY_AFTER, BEHIND_HEIGHTS_MAX, BEHIND_LONG, STUCK_AGAIN, STUCK_SAID};
 
 /// What was seen so far.
 pub struct Watch {
@@ -50,24 +40,26 @@ impl Driver {
         let next = match life {
             Life::Starting | Life::Syncing if height == 0 => is_behind.then_some(Life::Syncing),
             Life::Starting | Life::Syncing => {
-                let has_looked = reached.is_some() || self.watch.started.elapsed() >= ALONE;
+                let has_looked = reached.is_some() || self.watch.started.elapsed() >= ALONE_READY_AFTER;
                 let is_level = reached.is_none_or(|reached| reached <= height + 1);
                 Some(if has_looked && is_level { Life::Ready } else { Life::Syncing })
             }
-            Life::Ready if reached.is_some_and(|reached| reached > height + BEHIND_MAX) || behind_for > BEHIND_LONG => Some(Life::Syncing),
+            Life::Ready if reached.is_some_and(|reached| reached > height + BEHIND_HEIGHTS_MAX) || behind_for > BEHIND_LONG => {
+                Some(Life::Syncing)
+            }
             Life::Ready | Life::LowSpace | Life::Corrupt => None,
         };
         if let Some(next) = next.filter(|next| *next != life) {
-            tracing::info!(height, from = life.as_str(), to = next.as_str(), "Life");
+            tracing::info!(height, from = life.as_str(), to = next.as_str(), "life");
             self.shared.health.set_life(next);
         }
         if self.part == Part::Follows && height >= self.shared.signer.height() {
             return Some(End::Again("the height signed last is decided"));
         }
-        if behind_for > STUCK && !self.watch.has_warned {
+        if behind_for > STUCK_SAID && !self.watch.has_warned {
             self.watch.has_warned = true;
-            tracing::error!(height, ?reached, "Behind the network and no new block for {STUCK:?}");
+            tracing::error!(height, ?reached, "behind the network and no new block for {STUCK_SAID:?}");
         }
-        (behind_for > STUCK_LONG).then_some(End::Again("catching up is stuck"))
+        (behind_for > STUCK_AGAIN).then_some(End::Again("catching up is stuck"))
     }
 }

@@ -1,0 +1,203 @@
+//! Four engines in one process, over real sockets on loopback: they agree, idle, stop and come back.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use sharelog::consensus::engine::Engine;
+use sharelog::consensus::pool::{Pool, Source};
+use sharelog::core::genesis::{Genesis, GenesisAgency, GenesisParts, Validator, peer_id};
+use sharelog::core::json::{object, strings};
+use sharelog::core::key::{Algorithm, Role, SecretKey, VerifierKey, agency_key_name};
+use sharelog::core::kinds::Kind;
+use sharelog::core::policy;
+use sharelog::core::record::Draft;
+use sharelog::core::time::Time;
+use sharelog::health::{Health, Life};
+use sharelog::metrics::Metrics;
+use sharelog::store::{self, Reader};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const WAIT: Duration = Duration::from_secs(30);
+
+fn secret(agency: usize, which: u8) -> SecretKey {
+    let mut seed = [which; 32];
+    seed[0] = u8::try_from(agency).unwrap();
+    SecretKey::from_seed(&seed)
+}
+
+fn now_ms() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+fn genesis(ports: &[u16]) -> Arc<Genesis> {
+    let agency = |index: usize| {
+        let id = format!("agency-{index}");
+        let body = [
+            ("id", id.as_str().into()),
+            ("level", "city".into()),
+            ("names", object([("en", id.as_str().into())])),
+            ("scheme", "plain".into()),
+            ("territory", "3301".into()),
+        ];
+        let role = if index == 0 { Role::Authority } else { Role::Recovery };
+        let keys = vec![(Role::Office, secret(index, 10).public()), (role, secret(index, 11).public())];
+        GenesisAgency { id: id.clone(), keys, body: object(body) }
+    };
+    let validator = |(index, port): (usize, &u16)| Validator {
+        addresses: vec![format!("/ip4/127.0.0.1/tcp/{port}")],
+        agency: format!("agency-{index}"),
+        consensus: secret(index, 1).public(),
+        cosigner: secret(index, 2).public(),
+        peer: peer_id(&secret(index, 3).public()),
+        power: 1,
+        publication: secret(index, 4).public(),
+        records: vec![format!("/ip4/127.0.0.1/tcp/{}", port + 1)],
+    };
+    let parts = GenesisParts {
+        name: "engine.example/sharelog".to_owned(),
+        created: Time::from_unix_ms(now_ms() - 1000).unwrap(),
+        agencies: (0..ports.len()).map(agency).collect(),
+        calendars: Vec::new(),
+        policy: policy::default_body(),
+        validators: ports.iter().enumerate().map(validator).collect(),
+    };
+    Arc::new(Genesis::parse(&parts.to_bytes()).unwrap())
+}
+
+fn free_ports(count: usize) -> Vec<u16> {
+    let listeners: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
+}
+
+struct Node {
+    reader: Reader,
+    pool: Arc<Pool>,
+    health: Arc<Health>,
+    stop: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Node {
+    fn start(index: usize, genesis: &Arc<Genesis>, dir: &Path) -> Self {
+        let home = dir.join(format!("node{index}"));
+        let (writer, reader) = store::open(&home, Arc::clone(genesis), 8 << 20).unwrap();
+        let metrics = Arc::new(Metrics::default());
+        let pool = Pool::new(reader.clone(), Arc::clone(&metrics));
+        let agency = format!("agency-{index}");
+        let others = genesis.validators.iter().map(|validator| validator.agency.clone()).filter(|other| *other != agency);
+        let health = Arc::new(Health::new(agency.clone(), true, others));
+        let engine = Engine {
+            genesis: Arc::clone(genesis),
+            agency,
+            consensus_key: secret(index, 1),
+            network_key: secret(index, 3),
+            listen: genesis.validators[index].addresses[0].clone(),
+            dir: home.join("consensus"),
+            propose_timeout: Duration::from_millis(500),
+            writer,
+            pool: Arc::clone(&pool),
+            health: Arc::clone(&health),
+            metrics,
+        };
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(engine.run(stop.clone()));
+        Node { reader, pool, health, stop, task }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        tokio::time::timeout(Duration::from_secs(10), self.task).await.expect("a stop within 10 s").unwrap().unwrap();
+    }
+
+    fn height(&self) -> u64 {
+        self.reader.head().height
+    }
+}
+
+async fn wait_for(what: &str, nodes: &[Node], mut condition: impl FnMut(&[Node]) -> bool) -> Duration {
+    let start = Instant::now();
+    while !condition(nodes) {
+        let heights: Vec<_> = nodes.iter().map(|node| (node.height(), node.health.life())).collect();
+        assert!(start.elapsed() < WAIT, "{what}: {heights:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    start.elapsed()
+}
+
+/// Gives a duty of `agency` to all nodes, as the record swarm would.
+async fn submit(genesis: &Genesis, nodes: &[Node], agency: usize, local: &str) {
+    let id = format!("agency-{agency}");
+    let key = secret(agency, 10);
+    let vkey = VerifierKey::new(agency_key_name(&genesis.origin, &id, Role::Office), Algorithm::Ed25519, key.public()).unwrap();
+    let body = object([("basis", strings(["Test Act"])), ("id", format!("{id}:{local}").into()), ("title", "A duty".into())]);
+    let at = Time::from_unix_ms(now_ms()).unwrap();
+    let draft = Draft { at, by: id, kind: Kind::DutyDeclare, refs: Vec::new(), uid: uuid::Uuid::now_v7().to_string(), body };
+    let note = draft.sign(&genesis.origin, &[(&vkey, &key)]);
+    for node in nodes {
+        let (pool, note) = (Arc::clone(&node.pool), note.clone());
+        tokio::task::spawn_blocking(move || pool.submit(note.as_bytes(), Source::Client)).await.unwrap().unwrap();
+    }
+}
+
+fn same_heads(nodes: &[Node]) -> bool {
+    nodes.windows(2).all(|pair| pair[0].reader.head().entry_hash == pair[1].reader.head().entry_hash)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn four_engines_agree_idle_and_come_back() {
+    if std::env::var("ENGINE_LOG").is_ok() {
+        tracing_subscriber::fmt().with_env_filter(std::env::var("ENGINE_LOG").unwrap()).with_ansi(false).init();
+    }
+    let dir = TempDir::new().unwrap();
+    let genesis = genesis(&free_ports(4));
+    let mut nodes: Vec<_> = (0..4).map(|index| Node::start(index, &genesis, dir.path())).collect();
+    let took = wait_for("block 1", &nodes, |nodes| nodes.iter().all(|node| node.height() >= 1)).await;
+    println!("block 1 after {took:?}");
+    wait_for("ready", &nodes, |nodes| nodes.iter().all(|node| node.health.life() == Life::Ready)).await;
+
+    for count in 0..20 {
+        let height = nodes[0].height();
+        submit(&genesis, &nodes, count % 4, &format!("d{count}")).await;
+        let took = wait_for("a record's block", &nodes, |nodes| nodes.iter().all(|node| node.height() > height)).await;
+        if count % 5 == 0 {
+            println!("a block after {took:?}");
+        }
+    }
+    wait_for("one head", &nodes, same_heads).await;
+    let idle = nodes[0].height();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(nodes[0].height(), idle, "no block without a record");
+
+    nodes.pop().unwrap().stop().await;
+    for count in 20..40 {
+        let height = nodes[0].height();
+        submit(&genesis, &nodes, count % 4, &format!("d{count}")).await;
+        let took = wait_for("a block of three", &nodes, |nodes| nodes.iter().all(|node| node.height() > height)).await;
+        if took > Duration::from_millis(300) {
+            println!("a block of three after {took:?}");
+        }
+    }
+    nodes.push(Node::start(3, &genesis, dir.path()));
+    let took = wait_for("the fourth is level", &nodes, same_heads).await;
+    println!("level after {took:?}");
+    let took = wait_for("the fourth is ready", &nodes, |nodes| nodes[3].health.life() == Life::Ready).await;
+    println!("ready after {took:?}");
+
+    for node in nodes.drain(..) {
+        node.stop().await;
+    }
+    let mut nodes: Vec<_> = (0..4).map(|index| Node::start(index, &genesis, dir.path())).collect();
+    let took = wait_for("all ready again", &nodes, |nodes| nodes.iter().all(|node| node.health.life() == Life::Ready)).await;
+    println!("all ready again after {took:?}");
+    let height = nodes[0].height();
+    submit(&genesis, &nodes, 1, "last").await;
+    let took = wait_for("a block after the restart", &nodes, |nodes| nodes.iter().all(|node| node.height() > height)).await;
+    println!("a block after {took:?}");
+    for node in nodes.drain(..) {
+        node.stop().await;
+    }
+}
