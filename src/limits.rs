@@ -145,9 +145,13 @@ pub const STREAM_ID_BYTES_MAX: usize = 32;
 pub const PROPOSALS_LATER_MAX: usize = 8;
 /// Of one peer.
 pub const PROPOSALS_LATER_PER_PEER_MAX: usize = 2;
-/// Bodies kept for one height: in rounds beyond that a proposer spams, and its proposals go unanswered.
-pub const UNDECIDED_BODIES_MAX: usize = 32;
-/// Space written ahead for them: a few blocks of the default policy.
+/// Proposals of one round that are executed: its proposer has one, a second one shows that it lies.
+pub const PROPOSALS_PER_ROUND_MAX: usize = 2;
+/// Proposals of rounds further ahead are passed over: together these two bound what a lying proposer can put on disk.
+pub const PROPOSAL_ROUNDS_AHEAD_MAX: u32 = 32;
+/// Executed blocks of a height in memory; more are read back from disk.
+pub const KNOWN_BLOCKS_MAX: usize = 4;
+/// Space written ahead for proposed bodies: a few blocks of the default policy.
 pub const UNDECIDED_SPACE_BYTES: usize = 4 * 1024 * 1024;
 /// Passes over candidates: one may build on a record that stood behind it.
 pub const CANDIDATE_PASSES_MAX: usize = 3;

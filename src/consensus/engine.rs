@@ -25,7 +25,7 @@ use self::driver::{Driver, End, Shared};
 use self::heard::Heard;
 use self::last_signed::LastSigned;
 use self::signing::{Checker, Signer};
-use self::start::{Part, Plan, Session};
+use self::start::{Plan, Session, Standing};
 use self::undecided::Undecided;
 use crate::consensus::pool::Pool;
 use crate::core::genesis::Genesis;
@@ -130,14 +130,14 @@ fn open_last_signed(dir: &std::path::Path, height: u64) -> anyhow::Result<LastSi
 /// Sessions of the engine, one after the other, until `stop` or an error.
 async fn run_sessions(plan: &Plan, shared: &Arc<Shared>, stop: &CancellationToken) -> anyhow::Result<()> {
     loop {
-        let part = if (shared.reader.head().height + 1 < shared.signer.height()) | shared.signer.take_refused() {
+        let standing = if (shared.reader.head().height + 1 < shared.signer.height()) | shared.signer.take_refused() {
             tracing::warn!(height = shared.signer.height(), "following without voting until the height signed last is decided");
-            Part::Follows
+            Standing::Follows
         } else {
-            Part::Votes
+            Standing::Votes
         };
-        let session = Session::start(plan, part).await?;
-        let (end, session) = Driver::run(Arc::clone(shared), session, part, stop).await;
+        let session = Session::start(plan, standing).await?;
+        let (end, session) = Driver::run(Arc::clone(shared), session, standing, stop).await;
         session.stop().await;
         match end? {
             End::Stopped => return Ok(()),

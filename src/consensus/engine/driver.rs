@@ -34,7 +34,7 @@ use super::gate::{Gate, View};
 use super::heard::Heard;
 use super::order;
 use super::signing::{Checker, Signer};
-use super::start::{Part, Session};
+use super::start::{Session, Standing};
 use super::streams::{Assembled, Streams};
 use super::undecided::Undecided;
 use crate::consensus::pool::Pool;
@@ -88,9 +88,11 @@ struct Upcoming {
 pub struct Driver {
     shared: Arc<Shared>,
     session: Session,
-    part: Part,
+    standing: Standing,
     address: Address,
     next: Upcoming,
+    /// The newest round that started at it.
+    round: u32,
     /// Proposers of the newest blocks, oldest first.
     built: VecDeque<String>,
     streams: Streams,
@@ -108,7 +110,12 @@ impl Driver {
     ///
     /// # Errors
     /// A store that failed, an engine that ended.
-    pub async fn run(shared: Arc<Shared>, session: Session, part: Part, stop: &CancellationToken) -> (anyhow::Result<End>, Session) {
+    pub async fn run(
+        shared: Arc<Shared>,
+        session: Session,
+        standing: Standing,
+        stop: &CancellationToken,
+    ) -> (anyhow::Result<End>, Session) {
         let loading = Arc::clone(&shared);
         let loaded = match blocking(move || load(&loading)).await {
             Ok(Ok(loaded)) => loaded,
@@ -129,7 +136,8 @@ impl Driver {
             stream: (number, 0),
             shared,
             session,
-            part,
+            standing,
+            round: 0,
             next,
             built,
         };
@@ -227,7 +235,7 @@ impl Driver {
         let head = &self.next.head;
         let view = View {
             height: head.height,
-            is_record_pending: self.part == Part::Follows || self.shared.pool.pending().0 > 0,
+            is_record_pending: self.standing == Standing::Follows || self.shared.pool.pending().0 > 0,
             age_ms: now().unix_ms().saturating_sub(head.time.unix_ms()),
             heartbeat_ms: self.next.policy.heartbeat_ms,
             reached: self.shared.heard.reached(),
@@ -244,6 +252,7 @@ impl Driver {
             self.built.pop_front();
         }
         self.next = upcoming(&self.shared, &self.built);
+        self.round = 0;
         self.blocks = Blocks::default();
         self.streams.set_body_bytes_max(body::bytes_max(&self.next.policy));
         self.streams.start_height(self.next.height);

@@ -40,7 +40,7 @@ pub struct Plan {
 
 /// Whether this node votes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum Standing {
     Votes,
     /// Follows by value sync alone, and signs nothing.
     Follows,
@@ -57,18 +57,18 @@ impl Session {
     ///
     /// # Errors
     /// What the engine says.
-    pub async fn start(plan: &Plan, part: Part) -> anyhow::Result<Self> {
+    pub async fn start(plan: &Plan, standing: Standing) -> anyhow::Result<Self> {
         let wire = Wire::new(Arc::clone(&plan.heard));
         let address = Address::from(&plan.signer.public());
         let verifier = Box::new(plan.checker.clone());
-        let consensus = match part {
-            Part::Votes => ConsensusContext::new_validator(address, verifier, Box::new(plan.signer.clone())),
-            Part::Follows => ConsensusContext::new_full_node(address, verifier),
+        let consensus = match standing {
+            Standing::Votes => ConsensusContext::new_validator(address, verifier, Box::new(plan.signer.clone())),
+            Standing::Follows => ConsensusContext::new_full_node(address, verifier),
         };
         let peer = own_peer_id(&plan.network)?;
         let proof = wire.encode(&plan.signer.sign_peer(&peer))?;
         let identity = NetworkIdentity::new_validator(plan.agency.clone(), plan.network.clone(), address.to_string(), proof);
-        let (channels, handle) = EngineBuilder::new(Ledger, Settings::new(plan, part))
+        let (channels, handle) = EngineBuilder::new(Ledger, Settings::new(plan, standing))
             .with_default_wal(WalContext::new(plan.wal.clone(), wire.clone()))
             .with_default_network(NetworkContext::new(identity, wire.clone()))
             .with_default_sync(SyncContext::new(wire))
@@ -100,7 +100,7 @@ struct Settings {
 }
 
 impl Settings {
-    fn new(plan: &Plan, part: Part) -> Self {
+    fn new(plan: &Plan, standing: Standing) -> Self {
         let discovery = DiscoveryConfig {
             enabled: false,
             max_connections_per_ip: ENGINE_CONNECTIONS_PER_IP_MAX,
@@ -118,7 +118,7 @@ impl Settings {
             ..P2pConfig::default()
         };
         let consensus = ConsensusConfig {
-            enabled: part == Part::Votes,
+            enabled: standing == Standing::Votes,
             p2p,
             value_payload: ValuePayload::ProposalAndParts,
             queue_capacity: ENGINE_QUEUED_HEIGHTS_MAX,

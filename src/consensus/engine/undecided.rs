@@ -16,7 +16,7 @@ use malachite_app::app::types::core::Round;
 use super::context::Address;
 use super::frame::{FrameError, In, Out};
 use crate::core::hash::Hash;
-use crate::limits::{UNDECIDED_BODIES_MAX, UNDECIDED_SPACE_BYTES};
+use crate::limits::UNDECIDED_SPACE_BYTES;
 
 /// A body with the round of its first proposal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,6 @@ pub struct Undecided {
     file: File,
     height: u64,
     end: u64,
-    count: usize,
 }
 
 impl Undecided {
@@ -52,14 +51,13 @@ impl Undecided {
                 File::open(dir)?.sync_all()?;
             }
         }
-        let mut undecided = Undecided { file, height: 0, end: 0, count: 0 };
+        let mut undecided = Undecided { file, height: 0, end: 0 };
         while let Some((kept, end)) = undecided.read(undecided.end)? {
-            if undecided.count > 0 && kept.height != undecided.height {
+            if undecided.end > 0 && kept.height != undecided.height {
                 break;
             }
             undecided.height = kept.height;
             undecided.end = end;
-            undecided.count += 1;
         }
         Ok(undecided)
     }
@@ -79,23 +77,19 @@ impl Undecided {
         Ok(all)
     }
 
-    /// Keeps a body durably; false when the height has too many.
+    /// Keeps a body durably.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn keep(&mut self, kept: &Kept) -> io::Result<bool> {
+    pub fn keep(&mut self, kept: &Kept) -> io::Result<()> {
         if kept.height != self.height {
-            (self.height, self.end, self.count) = (kept.height, 0, 0);
-        }
-        if self.count == UNDECIDED_BODIES_MAX {
-            return Ok(false);
+            (self.height, self.end) = (kept.height, 0);
         }
         let frame = to_frame(kept).map_err(io::Error::other)?;
         self.file.write_all_at(&frame, self.end)?;
         self.file.sync_data()?;
         self.end += u64::try_from(frame.len()).map_err(io::Error::other)?;
-        self.count += 1;
-        Ok(true)
+        Ok(())
     }
 
     fn read(&self, offset: u64) -> io::Result<Option<(Kept, u64)>> {
@@ -163,7 +157,7 @@ mod tests {
         let mut undecided = Undecided::open(&path).unwrap();
         assert!(undecided.bodies().unwrap().is_empty());
         for round in 0..3 {
-            assert!(undecided.keep(&kept(7, round, 100)).unwrap());
+            undecided.keep(&kept(7, round, 100)).unwrap();
         }
         drop(undecided);
         let mut undecided = Undecided::open(&path).unwrap();
@@ -175,13 +169,5 @@ mod tests {
         undecided.keep(&kept(9, 0, UNDECIDED_SPACE_BYTES + 1)).unwrap();
         undecided.file.write_all_at(&[1], undecided.end - 1).unwrap();
         assert!(Undecided::open(&path).unwrap().bodies().unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_height_has_a_bound() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut undecided = Undecided::open(&dir.path().join("undecided")).unwrap();
-        let taken = (0..40).filter(|_| undecided.keep(&kept(1, 0, 1)).unwrap()).count();
-        assert_eq!(taken, UNDECIDED_BODIES_MAX);
     }
 }

@@ -17,9 +17,9 @@ impl Driver {
         if height < self.next.height {
             return Ok(());
         }
-        let known = self.blocks.get(&decided.value_id);
+        let known = self.known(&decided.value_id).await?;
         let known = known.with_context(|| format!("block {} of height {height} is decided, and its body is not here", decided.value_id))?;
-        let executed = Arc::clone(&known.executed);
+        let executed = known.executed;
         let certificate = certificate(&self.shared, &self.next.members, &decided)?;
         let (shared, set, appended) = (Arc::clone(&self.shared), self.next.set.clone(), Arc::clone(&executed));
         blocking(move || -> anyhow::Result<()> {

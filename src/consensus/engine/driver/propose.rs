@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use malachite_app::app::types::LocallyProposedValue;
 use malachite_app::app::types::core::Round;
 use malachite_app::app::types::streaming::StreamId;
@@ -10,6 +11,7 @@ use malachite_app::{NetworkMsg, Reply};
 
 use super::blocks::{Known, Proposed};
 use super::{Driver, answer, blocking, execute, now};
+use crate::consensus::engine::body::Body;
 use crate::consensus::engine::context::{Address, Height, Init, Ledger};
 use crate::consensus::engine::streams::{Assembled, parts};
 use crate::consensus::engine::undecided::Kept;
@@ -78,28 +80,50 @@ impl Driver {
         };
         let block = executed.body.hash();
         let bytes = executed.body.to_bytes()?;
-        let known = Known { proposed, executed: Arc::new(executed), bytes };
-        Ok(self.keep(block, known).await?.then_some(block))
+        self.keep(block, Known { proposed, executed: Arc::new(executed), bytes }).await?;
+        Ok(Some(block))
     }
 
-    /// Puts a body on disk and only then knows it; false when the height has too many.
-    pub(super) async fn keep(&mut self, block: Hash, known: Known) -> anyhow::Result<bool> {
+    /// Puts a body on disk and only then knows it.
+    pub(super) async fn keep(&mut self, block: Hash, known: Known) -> anyhow::Result<()> {
         let Proposed { height, round, valid_round, proposer } = known.proposed;
         let kept = Kept { height, round, valid_round, proposer, body: known.bytes.clone() };
         let shared = Arc::clone(&self.shared);
-        let is_kept = blocking(move || shared.undecided.lock().expect("no holder panics").keep(&kept)).await??;
-        if is_kept {
-            self.blocks.insert(block, known);
-        } else {
-            tracing::warn!(height, round, %block, "too many proposals of one height: this one is passed over");
-            self.shared.metrics.limits_reached.inc();
+        blocking(move || shared.undecided.lock().expect("no holder panics").keep(&kept)).await?.context("keeping a proposed body")?;
+        self.blocks.insert(block, known);
+        Ok(())
+    }
+
+    /// A valid block of the next height, read back from disk when it is no longer in memory.
+    pub(super) async fn known(&mut self, block: &Hash) -> anyhow::Result<Option<Known>> {
+        if !self.blocks.is_kept(block) || self.blocks.known(block).is_some() {
+            return Ok(self.blocks.known(block).cloned());
         }
-        Ok(is_kept)
+        let found = self.read_kept().await?;
+        for (hash, known) in found {
+            if hash == *block {
+                self.blocks.insert(hash, known.clone());
+                return Ok(Some(known));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The bodies on disk for the next height, executed. One that does not execute was kept on top of another store, and the
+    /// engine will not ask for it.
+    pub(super) async fn read_kept(&self) -> anyhow::Result<Vec<(Hash, Known)>> {
+        let (shared, head, height) = (Arc::clone(&self.shared), Arc::clone(&self.next.head), self.next.height);
+        blocking(move || {
+            let bodies = shared.undecided.lock().expect("no holder panics").bodies()?;
+            let of_height = bodies.into_iter().filter(|kept| kept.height == height);
+            Ok(of_height.filter_map(|kept| known_again(kept, |body| execute::execute(&shared, &head, body).ok())).collect())
+        })
+        .await?
     }
 
     /// Streams a proposal to the validators.
     async fn send(&mut self, proposed: Proposed, block: Hash) -> anyhow::Result<()> {
-        let Some(known) = self.blocks.get(&block) else {
+        let Some(known) = self.known(&block).await? else {
             return Ok(());
         };
         let Proposed { height, round, valid_round, proposer } = proposed;
@@ -111,7 +135,7 @@ impl Driver {
             return Ok(());
         };
         let init = Init { height: Height(height), round, valid_round, proposer };
-        let proposal = Assembled { init, body: known.bytes.clone(), signature };
+        let proposal = Assembled { init, body: known.bytes, signature };
         self.stream.1 += 1;
         let id = [&self.stream.0[..], &self.stream.1.to_be_bytes()[..]].concat();
         for message in parts(&StreamId::new(id.into()), &proposal) {
@@ -120,4 +144,10 @@ impl Driver {
         }
         Ok(())
     }
+}
+
+fn known_again(kept: Kept, execute: impl FnOnce(Body) -> Option<execute::Executed>) -> Option<(Hash, Known)> {
+    let executed = execute(Body::parse(kept.body.clone()).ok()?)?;
+    let proposed = Proposed { height: kept.height, round: kept.round, valid_round: kept.valid_round, proposer: kept.proposer };
+    Some((executed.body.hash(), Known { proposed, executed: Arc::new(executed), bytes: kept.body }))
 }

@@ -18,7 +18,7 @@ use crate::consensus::engine::context::{Ledger, Part};
 use crate::consensus::engine::streams::Assembled;
 use crate::core::hash::Hash;
 use crate::core::time::Time;
-use crate::limits::{PROPOSALS_LATER_MAX, PROPOSALS_LATER_PER_PEER_MAX};
+use crate::limits::{PROPOSAL_ROUNDS_AHEAD_MAX, PROPOSALS_LATER_MAX, PROPOSALS_LATER_PER_PEER_MAX};
 use crate::log::certificate::parts_text;
 use crate::log::entry::BlockEntry;
 
@@ -73,8 +73,10 @@ impl Driver {
             );
             return Ok(None);
         };
-        self.blocks.keep_signature(&proposed, block, signature);
         let judged = self.validity(proposed, block, body, bytes, &agency).await?;
+        if judged == Some(Validity::Valid) {
+            self.blocks.keep_signature(&proposed, block, signature);
+        }
         Ok(judged.map(|validity| proposed.value(block, validity)))
     }
 
@@ -87,8 +89,19 @@ impl Driver {
         agency: &str,
     ) -> anyhow::Result<Option<Validity>> {
         // Once valid, always: neither the clock nor another round takes it back.
-        if self.blocks.get(&block).is_some() {
+        if self.blocks.is_kept(&block) {
             return Ok(Some(Validity::Valid));
+        }
+        let is_far = proposed.round > self.round.saturating_add(PROPOSAL_ROUNDS_AHEAD_MAX);
+        if is_far || !self.blocks.may_execute(proposed.round) {
+            self.shared.metrics.limits_reached.inc();
+            tracing::warn!(
+                height = proposed.height,
+                round = proposed.round,
+                proposer = agency,
+                "proposal passed over: too many, or too far ahead"
+            );
+            return Ok(None);
         }
         let (shared, head) = (Arc::clone(&self.shared), Arc::clone(&self.next.head));
         let executed = match blocking(move || execute::execute(&shared, &head, body)).await? {
@@ -100,8 +113,8 @@ impl Driver {
         {
             return Ok(Some(self.refuse(&proposed, &block, agency, &fault)));
         }
-        let is_kept = self.keep(block, Known { proposed, executed: Arc::new(executed), bytes }).await?;
-        Ok(is_kept.then_some(Validity::Valid))
+        self.keep(block, Known { proposed, executed: Arc::new(executed), bytes }).await?;
+        Ok(Some(Validity::Valid))
     }
 
     /// What only a fresh proposal is held to: built by the round's proposer, at a time near the own clock.

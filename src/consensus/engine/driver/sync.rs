@@ -35,7 +35,7 @@ impl Driver {
             return Ok(SyncedValueOutcome::PeerFault);
         };
         let block = body.hash();
-        if self.blocks.get(&block).is_none() {
+        if !self.blocks.is_kept(&block) {
             let shared = Arc::clone(&self.shared);
             let head = Arc::clone(&self.next.head);
             let executed = match blocking(move || execute::execute(&shared, &head, body)).await? {
@@ -45,10 +45,7 @@ impl Driver {
                     return Ok(SyncedValueOutcome::PeerFault);
                 }
             };
-            let known = Known { proposed, executed: Arc::new(executed), bytes };
-            if !self.keep(block, known).await? {
-                return Ok(SyncedValueOutcome::LocalTransientError);
-            }
+            self.keep(block, Known { proposed, executed: Arc::new(executed), bytes }).await?;
         }
         Ok(SyncedValueOutcome::Verdict(proposed.value(block, Validity::Valid)))
     }

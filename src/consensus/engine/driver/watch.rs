@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Driver, End};
-use crate::consensus::engine::start::Part;
+use crate::consensus::engine::start::Standing;
 use crate::health::Life;
 use crate::limits::{ALONE_READY_AFTER, BEHIND_HEIGHTS_MAX, BEHIND_LONG, STUCK_AGAIN, STUCK_SAID};
 
@@ -53,7 +53,7 @@ impl Driver {
             tracing::info!(height, from = life.as_str(), to = next.as_str(), "life");
             self.shared.health.set_life(next);
         }
-        if self.part == Part::Follows && height >= self.shared.signer.height() {
+        if self.standing == Standing::Follows && height >= self.shared.signer.height() {
             return Some(End::Again("the height signed last is decided"));
         }
         if behind_for > STUCK_SAID && !self.watch.has_warned {
