@@ -114,6 +114,7 @@ struct CompletionsArgs {
 
 /// Runs the program; its exit code is documented at [`failure::Failure`].
 pub fn main() -> ExitCode {
+    failure::end_on_panic();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => error.exit(),
@@ -149,5 +150,32 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             clap_complete::generate(args.shell, &mut Cli::command(), "sharelog", &mut std::io::stdout());
             Ok(())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The path of every command that does something.
+    fn leaves(command: &clap::Command, path: &str, into: &mut Vec<(String, String)>) {
+        let path = format!("{path} {}", command.get_name());
+        if command.has_subcommands() {
+            command.get_subcommands().for_each(|child| leaves(child, &path, into));
+        } else if !command.is_subcommand_required_set() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            into.push((path, help));
+        }
+    }
+
+    #[test]
+    fn every_command_shows_two_examples() {
+        let mut command = Cli::command();
+        command.build();
+        let mut found = Vec::new();
+        leaves(&command, "", &mut found);
+        found.retain(|(path, _)| !path.contains(" help"));
+        let short: Vec<_> = found.iter().filter(|(_, help)| help.matches("  sharelog ").count() < 2).map(|(path, _)| path).collect();
+        assert!(short.is_empty(), "{short:?}");
     }
 }

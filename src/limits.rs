@@ -45,6 +45,8 @@ pub const NOTE_FILE_BYTES_MAX: u64 = 64 * 1024;
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// A message is closed at this size, so that its receiver acknowledges it within tens of milliseconds.
 pub const MESSAGE_BYTES_SENT: usize = 256 * 1024;
+/// A message travels while the one before is still handled only when it holds this much: smaller ones grow meanwhile.
+pub const MESSAGE_BYTES_AHEAD: usize = 32 * 1024;
 /// Messages on the way to one peer: one is handled while the next one travels.
 pub const MESSAGES_IN_FLIGHT_MAX: usize = 2;
 /// Messages of one peer handled at once: those it may have in flight on an old and a new connection.
@@ -95,6 +97,8 @@ pub const HTTP_HEADERS_MAX: usize = 64;
 pub const HTTP_BUFFER_BYTES_MAX: usize = 32 * 1024;
 /// A request's body: the largest record and some slack, so that an over-long record is named as such.
 pub const HTTP_BODY_BYTES_MAX: usize = 20 * 1024;
+/// A longer body is read on and thrown away up to here, so that its sender reads the refusal rather than a reset.
+pub const HTTP_DRAIN_BYTES_MAX: usize = 1024 * 1024;
 /// From the first look at a connection, or the end of its last answer, to a whole request head: slow senders end here.
 pub const HTTP_HEAD_WAIT: Duration = Duration::from_secs(10);
 /// From the whole head to the last byte of the answer: the longest wait for a commit, and time to send.
@@ -109,6 +113,8 @@ pub const HTTP_STOP_WAIT: Duration = Duration::from_secs(5);
 pub const HTTP_ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Reads of the store that run at once; others wait their turn, and consensus keeps its share of the machine.
 pub const HTTP_READS_MAX: usize = 64;
+/// Submissions that are checked at once: each verifies signatures.
+pub const HTTP_SUBMITS_MAX: usize = 64;
 /// `?wait=committed` waits this long: several rounds of a network with dead members.
 pub const COMMIT_WAIT: Duration = Duration::from_secs(30);
 /// A waiting submission looks at the pool's refusals this often; commits wake it at once.

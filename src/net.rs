@@ -2,8 +2,8 @@
 //!
 //! 1. Peers are the validators of the genesis file; strangers are refused after the handshake. Each validator is dialled,
 //!    and again after a pause, for ever.
-//! 2. What a client brought to this node goes to every peer at once; what arrives while two messages to a peer are on the
-//!    way goes with the next one. Until it is committed it is sent again each second, and at once on a new connection.
+//! 2. What a client brought to this node goes to every peer at once; what arrives while a message to the peer is on the way
+//!    goes with the next one, unless it is much. Until it is committed it is sent again each second, and at once on a new connection.
 //! 3. A message is handled on blocking threads, its records verified in parallel, and acknowledged when that is done. So a
 //!    peer that cannot keep up slows its senders down, and nothing piles up.
 //! 4. A malformed message ends the connection.
@@ -24,7 +24,7 @@ use futures::StreamExt as _;
 use libp2p::request_response::{self, ResponseChannel};
 use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::{Multiaddr, PeerId};
+use libp2p::{Multiaddr, PeerId, ping};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -68,7 +68,7 @@ impl Swarm {
         loop {
             let redial_at = spreading.redial_at();
             tokio::select! {
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => return spreading.end().await,
                 event = spreading.swarm.select_next_some() => spreading.on_event(event)?,
                 Some(done) = spreading.tasks.join_next() => spreading.on_done(done.context("work of the record swarm")?),
                 Ok(()) = arrivals.changed() => spreading.send_all(),
@@ -133,6 +133,16 @@ impl Spreading {
         Ok(Spreading { swarm, links, own, known, tasks, is_chore_running, pool, checkpoints, health, metrics })
     }
 
+    /// Closes all connections and waits for what is being handled, so that nobody uses the store any more.
+    async fn end(self) -> anyhow::Result<()> {
+        let Spreading { swarm, mut tasks, .. } = self;
+        drop(swarm);
+        while let Some(done) = tasks.join_next().await {
+            done.context("work of the record swarm")?;
+        }
+        Ok(())
+    }
+
     fn redial_at(&self) -> Option<Instant> {
         self.links.values().filter_map(Link::redial_at).min()
     }
@@ -160,7 +170,8 @@ impl Spreading {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Messages(event)) => self.on_message(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => {
-                if let Err(error) = event.result {
+                // A peer that answers no pings at all is judged by its acknowledgements alone.
+                if let Err(error @ (ping::Failure::Timeout | ping::Failure::Other { .. })) = event.result {
                     tracing::debug!(peer = %event.peer, "ping: {error}");
                     self.swarm.close_connection(event.connection);
                 }

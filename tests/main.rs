@@ -1,14 +1,26 @@
 //! One binary for all integration tests: it links once. Evil peers and failpoints need `--features test-faults`.
 
 mod it {
+    mod admission;
     mod cluster;
     mod engine;
     #[cfg(feature = "test-faults")]
     mod faults;
+    mod genesis;
+    mod imports;
     mod judge;
+    mod ledger;
     mod merkle;
     mod network;
+    mod operators;
+    mod pool;
     mod refusals;
+    mod rules;
     mod sharing;
+    mod store;
+    mod stores;
+    mod swarm;
     mod tidy;
+    mod vectors;
+    mod verify;
 }

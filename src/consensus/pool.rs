@@ -18,7 +18,7 @@ mod pending;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use tokio::sync::watch;
@@ -187,6 +187,11 @@ impl Pool {
     pub fn pending(&self) -> (usize, usize) {
         let records = self.records();
         (records.pending.len(), records.pending.bytes())
+    }
+
+    /// How long the oldest pending record has waited: an agency that is left out of blocks shows here.
+    pub fn oldest(&self) -> Option<Duration> {
+        self.records().pending.oldest()
     }
 
     /// Wakes at every arrival: its value counts them.

@@ -37,7 +37,11 @@ pub struct GenesisAgency {
 }
 
 impl GenesisAgency {
-    fn from_value(value: &Value) -> Result<Self, Refusal> {
+    /// From the file's form: the members of agency.admit, with bare public keys.
+    ///
+    /// # Errors
+    /// The codes of status 400, naming the member.
+    pub fn from_value(value: &Value) -> Result<Self, Refusal> {
         let mut fields = Fields::of(value, "agency")?;
         let (id, _) = check_agency_members(&mut fields)?;
         let keys = fields.list("keys", 0, LIST_MAX)?.iter().map(genesis_key).collect::<Result<Vec<_>, _>>()?;
@@ -51,7 +55,8 @@ impl GenesisAgency {
         Ok(GenesisAgency { id: id.to_owned(), keys, body: Value::Object(members) })
     }
 
-    fn to_value(&self) -> Value {
+    /// The form of the file, keys in their order.
+    pub fn to_value(&self) -> Value {
         let key = |(role, public): &(Role, PublicKey)| object([("public", public.to_base64().into()), ("role", role.as_str().into())]);
         let mut keys = self.keys.clone();
         keys.sort_by_key(|(role, public)| (role.as_str(), public.to_base64()));

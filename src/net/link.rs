@@ -19,7 +19,8 @@ use crate::consensus::pool::Pool;
 use crate::core::hash::Hash;
 use crate::core::record::Record;
 use crate::limits::{
-    CONNECTION_SUPERSEDED_AFTER, MESSAGE_BYTES_SENT, MESSAGES_IN_FLIGHT_MAX, REDIAL_MAX, REDIAL_MIN, SPREAD_AGAIN, SPREAD_AGAIN_BYTES_MAX,
+    CONNECTION_SUPERSEDED_AFTER, MESSAGE_BYTES_AHEAD, MESSAGE_BYTES_SENT, MESSAGES_IN_FLIGHT_MAX, REDIAL_MAX, REDIAL_MIN, SPREAD_AGAIN,
+    SPREAD_AGAIN_BYTES_MAX,
 };
 use crate::net::message::Draft;
 
@@ -191,11 +192,14 @@ impl Link {
         if !self.is_connected() || self.in_flight.len() >= MESSAGES_IN_FLIGHT_MAX {
             return None;
         }
-        let mut draft = Draft::default();
-        let cosigned = self.write_cosigned(&mut draft, known, own);
         let (arrived, count) = pool.to_spread(self.taken);
         self.taken = Some(count);
         self.fresh.extend(arrived);
+        if !self.in_flight.is_empty() && self.is_little() {
+            return None;
+        }
+        let mut draft = Draft::default();
+        let cosigned = self.write_cosigned(&mut draft, known, own);
         let mut records = Vec::new();
         while let Some(record) = self.fresh.front().or_else(|| self.again.front()) {
             if !draft.is_empty() && draft.len_with(record.leaf().len()) > MESSAGE_BYTES_SENT {
@@ -209,6 +213,16 @@ impl Link {
             }
         }
         (!draft.is_empty()).then(|| (draft.finish(), Sent { records, cosigned }))
+    }
+
+    /// Whether what is to be sent can well wait for the acknowledgement of the message before: many small messages cost
+    /// more than their records.
+    fn is_little(&self) -> bool {
+        let mut bytes = 0_usize;
+        !self.fresh.iter().chain(&self.again).any(|record| {
+            bytes = bytes.saturating_add(record.leaf().len());
+            bytes >= MESSAGE_BYTES_AHEAD
+        })
     }
 
     fn write_cosigned(&mut self, draft: &mut Draft, known: &[Cosigned], own: Option<&str>) -> Vec<Place> {

@@ -72,11 +72,8 @@ fn admitted_agency(reader: &Reader, record: &Record, place: &Place) -> Value {
 fn agency_value(reader: &Reader, id: &str, body: Value, place: &Place) -> Value {
     let status = rules::agency(reader, id).map_or_else(|| "active".to_owned(), |state| state.status);
     let key = |key: rules::KeyState| {
-        let value = object([
-            ("from", key.from.unwrap_or(0).into()),
-            ("role", key.role.as_str().into()),
-            ("vkey", key.vkey.to_string().into()),
-        ]);
+        let value =
+            object([("from", key.from.unwrap_or(0).into()), ("role", key.role.as_str().into()), ("vkey", key.vkey.to_string().into())]);
         with(value, key.until.map(|until| ("until", until.into())))
     };
     let keys = rules::agency_keys(reader, id).into_iter().map(key).collect();

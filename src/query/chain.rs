@@ -31,8 +31,7 @@ use crate::store::Reader;
 pub fn list(reader: &Reader, id: &Hash, filter: &Filter) -> Result<Value, QueryError> {
     let mut page = Page::new(reader, "chain", filter)?;
     let size = page.head.size;
-    let (position, record) =
-        find(reader, id)?.ok_or_else(|| QueryError::not_found(id.to_hex(), "the id of a committed record"))?;
+    let (position, record) = find(reader, id)?.ok_or_else(|| QueryError::not_found(id.to_hex(), "the id of a committed record"))?;
     let mut places = Places::new(reader);
     let mut last = None;
     let before: Vec<u64> = backwards(reader, position, &record)?.into_keys().chain([position]).collect();

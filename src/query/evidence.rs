@@ -30,8 +30,7 @@ pub fn evidence(reader: &Reader, ids: &BTreeSet<Hash>, public: &PublicCheckpoint
     let size = public.checkpoint.size;
     let mut entries = BTreeSet::new();
     for id in ids {
-        let position =
-            rules::position_of(reader, id).ok_or_else(|| QueryError::not_found(id.to_hex(), "the id of a committed record"))?;
+        let position = rules::position_of(reader, id).ok_or_else(|| QueryError::not_found(id.to_hex(), "the id of a committed record"))?;
         if position >= size {
             return Err(Refusal::new(Code::NotCovered, format!("position {position}"), format!("a position below {size}")).into());
         }

@@ -96,9 +96,10 @@ impl Moment {
 
 fn parse_limit(text: &str) -> Result<u64, Refusal> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|limit| digits && (1..=LIST_MAX).contains(limit)).ok_or_else(|| {
-        Refusal::new(Code::QueryInvalid, format!("limit={text}"), format!("a number from 1 to {LIST_MAX}"))
-    })
+    text.parse()
+        .ok()
+        .filter(|limit| digits && (1..=LIST_MAX).contains(limit))
+        .ok_or_else(|| Refusal::new(Code::QueryInvalid, format!("limit={text}"), format!("a number from 1 to {LIST_MAX}")))
 }
 
 /// A place in a list, given out as opaque text and valid for ever: bound to the ledger and the list, to no filter.
@@ -291,16 +292,22 @@ mod tests {
     #[test]
     fn filters_are_checked() {
         let set = |name, text| Filter::default().set(name, text).map_err(|refusal| refusal.code);
-        for (name, text) in [
-            ("limit", "1000"),
-            ("from", "2026-11-25"),
-            ("to", "2026-11-25T01:02:03.000Z"),
-            ("kind", "share.deliver"),
-            ("dataset", "a:b"),
-        ] {
+        for (name, text) in
+            [("limit", "1000"), ("from", "2026-11-25"), ("to", "2026-11-25T01:02:03.000Z"), ("kind", "share.deliver"), ("dataset", "a:b")]
+        {
             assert_eq!(set(name, text), Ok(()), "{name}={text}");
         }
-        for (name, text) in [("limit", "0"), ("limit", "1001"), ("limit", "+5"), ("from", "2026"), ("kind", "x"), ("dataset", "b"), ("agency", "a b"), ("request", "AB"), ("other", "")] {
+        for (name, text) in [
+            ("limit", "0"),
+            ("limit", "1001"),
+            ("limit", "+5"),
+            ("from", "2026"),
+            ("kind", "x"),
+            ("dataset", "b"),
+            ("agency", "a b"),
+            ("request", "AB"),
+            ("other", ""),
+        ] {
             assert_eq!(set(name, text), Err(Code::QueryInvalid), "{name}={text}");
         }
     }

@@ -106,28 +106,51 @@ pub fn committed_value(record: &Record, place: &Place) -> Value {
     ])
 }
 
-/// What a submission that is committed is answered: the place, with the proof that leads to the root that the block's
-/// certificate vouches for.
-///
-/// # Errors
-/// `not-found` beyond the head, and those of the store.
-pub fn receipt(reader: &Reader, id: &Hash, position: u64) -> Result<Value, QueryError> {
-    let beyond = || QueryError::not_found(format!("position {position}"), "a position below the head's size");
-    let height = reader.height_of(position)?.ok_or_else(beyond)?;
-    let entry = reader.entry(height)?.ok_or_else(beyond)?;
-    let certificate = reader.certificate(height)?.ok_or_else(beyond)?;
-    let proof = inclusion_proof(reader, position, entry.position)?;
-    Ok(object([
-        ("certificate", certificate.to_value()),
-        ("entry", entry.to_text().into()),
-        ("height", height.into()),
-        ("id", id.to_hex().into()),
-        ("position", position.into()),
-        ("proof", proof_value(&proof)),
-        ("size", entry.position.into()),
-        ("status", "committed".into()),
-        ("time", entry.time.to_string().into()),
-    ]))
+/// What the answers to the submissions of one block share.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    entry: BlockEntry,
+    /// The entry's leaf.
+    text: String,
+    certificate: Value,
+}
+
+impl Sealed {
+    /// The block that holds `position`.
+    ///
+    /// # Errors
+    /// `not-found` beyond the head, and those of the store.
+    pub fn of(reader: &Reader, position: u64) -> Result<Self, QueryError> {
+        let beyond = || QueryError::not_found(format!("position {position}"), "a position below the head's size");
+        let height = reader.height_of(position)?.ok_or_else(beyond)?;
+        let entry = reader.entry(height)?.ok_or_else(beyond)?;
+        let certificate = reader.certificate(height)?.ok_or_else(beyond)?.to_value();
+        Ok(Sealed { text: entry.to_text(), entry, certificate })
+    }
+
+    pub fn holds(&self, position: u64) -> bool {
+        (self.entry.first..self.entry.position).contains(&position)
+    }
+
+    /// What the submission of the record at `position` is answered: its place, with the proof that leads to the root that
+    /// the block's certificate vouches for.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn receipt(&self, reader: &Reader, id: &Hash, position: u64) -> Result<Value, QueryError> {
+        let proof = inclusion_proof(reader, position, self.entry.position)?;
+        Ok(object([
+            ("certificate", self.certificate.clone()),
+            ("entry", self.text.as_str().into()),
+            ("height", self.entry.height.into()),
+            ("id", id.to_hex().into()),
+            ("position", position.into()),
+            ("proof", proof_value(&proof)),
+            ("size", self.entry.position.into()),
+            ("status", "committed".into()),
+            ("time", self.entry.time.to_string().into()),
+        ]))
+    }
 }
 
 /// The list of records.

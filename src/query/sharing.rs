@@ -3,11 +3,10 @@
 //! What became of a request or delivery is read from the first record that refers to it; at most one of its kind can.
 
 use crate::core::hash::Hash;
-use crate::core::ids::split_scoped;
 use crate::core::json::Value;
 use crate::core::kinds::Kind;
 use crate::core::record::Record;
-use crate::core::rules;
+use crate::core::rules::{self, Subjects};
 use crate::query::QueryError;
 use crate::query::catalogue::with;
 use crate::query::page::{Filter, Page};
@@ -62,8 +61,7 @@ fn list(reader: &Reader, filter: &Filter, name: &'static str, kind: Kind, item: 
 
 fn one(reader: &Reader, id: &Hash, kind: Kind, item: Item) -> Result<Value, QueryError> {
     let found = find(reader, id)?.filter(|(_, record)| record.kind == kind);
-    let (position, record) =
-        found.ok_or_else(|| QueryError::not_found(id.to_hex(), format!("the id of a committed {}", kind.as_str())))?;
+    let (position, record) = found.ok_or_else(|| QueryError::not_found(id.to_hex(), format!("the id of a committed {}", kind.as_str())))?;
     item(reader, &record, &Places::new(reader).of(position)?, reader.head().size)
 }
 
@@ -78,11 +76,13 @@ fn text(body: &Value, name: &str) -> String {
     body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
+/// The agency beside the writer; the writer itself when it shares with itself.
+fn other_party<'a>(subjects: &'a Subjects, record: &'a Record) -> &'a str {
+    subjects.agencies.iter().find(|agency| **agency != record.by).unwrap_or(&record.by)
+}
+
 fn request_value(reader: &Reader, record: &Record, place: &Place, size: u64) -> Result<Value, QueryError> {
     let body = record.body_value();
-    let dataset = body.get("datasets").and_then(Value::as_array).and_then(<[Value]>::first);
-    let provider = dataset.and_then(|dataset| dataset.get("id")).and_then(Value::as_str).and_then(|id| split_scoped(id).ok());
-    let provider = provider.map(|(provider, _)| provider.to_owned()).unwrap_or_default();
     let answer = reply(reader, &record.id(), Kind::ShareAnswer, place.position, size)?;
     let status = match answer.as_ref().map(|answer| text(&answer.body_value(), "outcome")).as_deref() {
         None => "filed",
@@ -95,7 +95,7 @@ fn request_value(reader: &Reader, record: &Record, place: &Place, size: u64) -> 
         [
             ("id", record.id().to_hex().into()),
             ("position", place.position.into()),
-            ("provider", provider.into()),
+            ("provider", other_party(&rules::subjects(reader, record), record).into()),
             ("requester", record.by.as_str().into()),
             ("status", status.into()),
             ("time", place.time.to_string().into()),
@@ -106,7 +106,6 @@ fn request_value(reader: &Reader, record: &Record, place: &Place, size: u64) -> 
 
 fn delivery_value(reader: &Reader, record: &Record, place: &Place, size: u64) -> Result<Value, QueryError> {
     let subjects = rules::subjects(reader, record);
-    let requester = subjects.agencies.iter().find(|agency| !agency.eq_ignore_ascii_case(&record.by)).unwrap_or(&record.by);
     let receipt = reply(reader, &record.id(), Kind::ShareReceipt, place.position, size)?;
     let status = match receipt.as_ref().map(|receipt| text(&receipt.body_value(), "result")).as_deref() {
         None => "unacknowledged",
@@ -122,7 +121,7 @@ fn delivery_value(reader: &Reader, record: &Record, place: &Place, size: u64) ->
             ("position", place.position.into()),
             ("provider", record.by.as_str().into()),
             ("request", hex(subjects.request.as_ref())),
-            ("requester", requester.as_str().into()),
+            ("requester", other_party(&subjects, record).into()),
             ("status", status.into()),
             ("time", place.time.to_string().into()),
         ],

@@ -116,13 +116,7 @@ impl<'a> Executor<'a> {
         let hash = entry.hash();
         self.leaf_hashes.push(hash);
         self.frontier.push(hash);
-        Execution {
-            entry,
-            changes: self.overlay.changes,
-            leaf_hashes: self.leaf_hashes,
-            terms: self.terms,
-            frontier: self.frontier,
-        }
+        Execution { entry, changes: self.overlay.changes, leaf_hashes: self.leaf_hashes, terms: self.terms, frontier: self.frontier }
     }
 }
 

@@ -35,15 +35,7 @@ pub enum Rebuild {
 /// The head before block 1.
 pub fn genesis_head(genesis: &Genesis) -> Head {
     let frontier = Frontier::default();
-    Head {
-        height: 0,
-        size: 0,
-        root: frontier.root(),
-        state: genesis.hash,
-        time: genesis.created,
-        entry_hash: genesis.hash,
-        frontier,
-    }
+    Head { height: 0, size: 0, root: frontier.root(), state: genesis.hash, time: genesis.created, entry_hash: genesis.hash, frontier }
 }
 
 /// Opens log and sled under `dir`.
@@ -165,15 +157,8 @@ fn view_at(db: &Db, log: &LogFiles, entry: &BlockEntry, mark: &Mark) -> Result<V
         return Err(StoreError::Corrupt { object: "the tiles in sled".into(), found: "another root than the newest entry's".into() });
     }
     let frontier = tree.frontier()?;
-    let head = Head {
-        height: entry.height,
-        size,
-        root: frontier.root(),
-        state: entry.state,
-        time: entry.time,
-        entry_hash: mark.entry,
-        frontier,
-    };
+    let head =
+        Head { height: entry.height, size, root: frontier.root(), state: entry.state, time: entry.time, entry_hash: mark.entry, frontier };
     Ok(View { head: Arc::new(head), edges, layers: Vec::new() })
 }
 

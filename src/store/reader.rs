@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::core::genesis::Genesis;
 use crate::core::hash::Hash;
 use crate::core::json::Value;
+use crate::core::rules;
 use crate::core::state::{Rows, Table};
 use crate::core::time::Time;
 use crate::log::certificate::Certificate;
@@ -87,12 +88,23 @@ impl Reader {
         })
     }
 
-    /// The certificate of `height`; `None` beyond the head and for 0.
+    /// The certificate of `height`, checked under the set of that height; `None` beyond the head and for 0.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn certificate(&self, height: u64) -> Result<Option<Certificate>, StoreError> {
-        Ok(self.block(height)?.map(|block| block.certificate))
+        let view = self.view()?;
+        let Some(place) = self.place(&view, height) else {
+            return Ok(None);
+        };
+        let set = rules::validator_set(self, height);
+        self.noting(|| {
+            let certificate = self.shared.log.certificate(&place)?;
+            let block = self.shared.with_tree(&view, |tree| tree.node(0, place.position()))?;
+            let checked = certificate.verify(&self.shared.genesis.origin, height, &block, &set);
+            checked.map_err(|refusal| self.shared.log.damaged(&place, format!("certificate: {refusal}")))?;
+            Ok(Some(certificate))
+        })
     }
 
     /// The height of the block that holds `position` (its entry included); `None` beyond the head.

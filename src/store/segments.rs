@@ -13,8 +13,10 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
+use crate::core::json::{self, Strings};
 use crate::core::time::Time;
 use crate::limits::{PREALLOCATE_BYTES, SEGMENT_BYTES};
+use crate::log::certificate::Certificate;
 use crate::store::frame::{self, HEADER_BYTES, Header, MAGIC, Parts};
 use crate::store::{Block, StoreError};
 
@@ -104,6 +106,18 @@ impl LogFiles {
     /// The entry's leaf of a block; not checked.
     pub fn entry_leaf(&self, place: &Place) -> Result<Arc<[u8]>, StoreError> {
         self.leaf(place, usize::try_from(place.header.records).expect("a frame fits in memory"))
+    }
+
+    /// The certificate of a block; not checked.
+    pub fn certificate(&self, place: &Place) -> Result<Certificate, StoreError> {
+        let mut table = vec![0; frame::lengths_bytes(place.header.records)];
+        self.read(place, 0, &mut table)?;
+        let parts = Parts::read(&table, &place.header).ok_or_else(|| self.damaged(place, "the block's lengths do not add up"))?;
+        let (offset, length) = parts.certificate();
+        let mut text = vec![0; length];
+        self.read(place, offset, &mut text)?;
+        let certificate = json::parse(&text, Strings::Strict).and_then(|value| Certificate::from_value(&value));
+        certificate.map_err(|refusal| self.damaged(place, format!("certificate: {refusal}")))
     }
 
     /// Names damage in a block.

@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::core::hash::Hash;
+use crate::core::policy::RULES_NEWEST;
 use crate::core::validators::ValidatorSet;
 use crate::log::entry::BlockEntry;
 use crate::log::evidence::{Evidence, ProvenLeaf};
 use crate::log::merkle::leaf_hash;
 use crate::verify::{At, Failure, Step, View, contradicts};
-
-/// The rule sets whose records this verifier can read.
-const RULES_MAX: u64 = 1;
 
 /// The proven entries of a file and the sets that they lead through.
 pub struct Chain {
@@ -115,8 +113,8 @@ fn prove_entry(view: &View<'_>, proven: &ProvenLeaf, step: Step) -> Result<Block
     if entry.root != prefix.before {
         return contradicts(step, format!("root {} at position {}", entry.root, entry.position), prefix.before.to_hex());
     }
-    if !(1..=RULES_MAX).contains(&entry.rules) {
-        return contradicts(step, format!("rule set {}", entry.rules), format!("rule sets up to {RULES_MAX}: use a newer verifier"));
+    if !(1..=RULES_NEWEST).contains(&entry.rules) {
+        return contradicts(step, format!("rule set {}", entry.rules), format!("rule sets up to {RULES_NEWEST}: use a newer verifier"));
     }
     Ok(entry)
 }

@@ -61,8 +61,7 @@ pub const FIRST_SET: [&str; 4] = ["agency-0", "agency-1", "agency-2", "agency-3"
 pub const SECOND_SET: [&str; 5] = ["agency-0", "agency-1", "agency-2", "agency-3", "agency-4"];
 
 fn genesis_agency(id: &str, roles: &[Role]) -> Value {
-    let mut keys: Vec<_> =
-        roles.iter().map(|role| (role.as_str(), agency_key("unused", id, *role, 0).0.public().to_base64())).collect();
+    let mut keys: Vec<_> = roles.iter().map(|role| (role.as_str(), agency_key("unused", id, *role, 0).0.public().to_base64())).collect();
     keys.sort();
     let key = |(role, public): &(&str, String)| object([("public", public.as_str().into()), ("role", (*role).into())]);
     object([
@@ -103,8 +102,7 @@ pub fn genesis() -> Value {
         r#""heartbeat_ms":600000,"pause_on_supplement":true,"record_age_ms_max":604800000,"rules":1,"unreviewed_requestable":true,"#,
         r#""utc_offset_minutes":480}"#
     );
-    let mut agencies: Vec<_> =
-        SECOND_SET.iter().map(|id| genesis_agency(id, &[Role::Head, Role::Office, Role::Recovery])).collect();
+    let mut agencies: Vec<_> = SECOND_SET.iter().map(|id| genesis_agency(id, &[Role::Head, Role::Office, Role::Recovery])).collect();
     agencies.push(genesis_agency("authority", &[Role::Authority, Role::Head, Role::Office, Role::Recovery]));
     object([
         ("agencies", Value::Array(agencies)),
@@ -113,7 +111,10 @@ pub fn genesis() -> Value {
         ("format", "sharelog/genesis/v1".into()),
         ("name", NAME.into()),
         ("policy", value(policy)),
-        ("validators", Value::Array(FIRST_SET.iter().zip([26600, 26602, 26604, 26606]).map(|(a, port)| genesis_validator(a, port)).collect())),
+        (
+            "validators",
+            Value::Array(FIRST_SET.iter().zip([26600, 26602, 26604, 26606]).map(|(a, port)| genesis_validator(a, port)).collect()),
+        ),
     ])
 }
 
@@ -303,7 +304,8 @@ impl Story {
         let mut ledger = Ledger::new();
         let origin = ledger.origin.clone();
         let (first, second) = (set(&FIRST_SET), set(&SECOND_SET));
-        let note = |seconds, by, kind, refs: &[Hash], body, keys| Signed { by, kind, refs: refs.to_vec(), body, keys }.note(&origin, seconds);
+        let note =
+            |seconds, by, kind, refs: &[Hash], body, keys| Signed { by, kind, refs: refs.to_vec(), body, keys }.note(&origin, seconds);
         ledger.block(&[], &first);
         let admit = note(
             11,
@@ -317,8 +319,7 @@ impl Story {
         ledger.block(&[admit, duty], &first);
         let publish = note(21, "provider", Kind::DatasetPublish, &[], value(DATASET), &[("provider", Role::Head, 0)]);
         let request = note(22, "agency-1", Kind::ShareRequest, &[], value(REQUEST), &[("agency-1", Role::Office, 0)]);
-        let answer =
-            note(23, "provider", Kind::ShareAnswer, &[record_id(&request)], value(ANSWER), &[("provider", Role::Office, 0)]);
+        let answer = note(23, "provider", Kind::ShareAnswer, &[record_id(&request)], value(ANSWER), &[("provider", Role::Office, 0)]);
         let rotate = note(
             24,
             "provider",

@@ -181,16 +181,7 @@ pub struct Load<'a> {
     pub prefix: &'a str,
 }
 
-impl<'a> Load<'a> {
-    pub fn of(network: &'a TestNetwork, prefix: &'a str) -> Self {
-        Load {
-            origin: &network.net.origin,
-            urls: network.net.nodes.iter().map(|node| node.http.clone()).collect(),
-            keys: (0..4).map(|index| (format!("agency-{index}"), network.key(&format!("agency-{index}"), "office"))).collect(),
-            prefix,
-        }
-    }
-
+impl Load<'_> {
     /// Runs the load while `during` does its work; gives the log of all writers.
     pub fn run<T>(&self, during: impl FnOnce() -> T) -> (OperationLog, T) {
         let stop = AtomicBool::new(false);

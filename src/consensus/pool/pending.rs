@@ -69,6 +69,12 @@ impl Pending {
         self.by_leaf.get(leaf_hash).copied()
     }
 
+    /// The age of the record that arrived first.
+    pub fn oldest(&self) -> Option<Duration> {
+        let (_, id) = self.by_arrival.first_key_value()?;
+        self.by_id.get(id).map(|place| place.since.elapsed())
+    }
+
     /// Whether a record of `agency` with `bytes` leaf bytes fits.
     ///
     /// # Errors

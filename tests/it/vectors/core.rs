@@ -191,11 +191,8 @@ fn commitments() {
     assert_eq!(opening.commitment(), commit(&opening.salt, &Hash::of(PAYLOAD)));
     let text = opening.to_value().to_jcs();
     assert_eq!(Opening::parse(text.as_bytes()).unwrap(), opening);
-    let good = object([
-        ("commitment", opening.commitment().to_hex().into()),
-        ("opening", opening.to_value()),
-        ("payload", hex(PAYLOAD).into()),
-    ]);
+    let good =
+        object([("commitment", opening.commitment().to_hex().into()), ("opening", opening.to_value()), ("payload", hex(PAYLOAD).into())]);
     let bend = |from: &str, to: &str| text.replacen(from, to, 1);
     let cases = [
         (Code::FieldInvalid, bend("opening/v1", "opening/v2")),

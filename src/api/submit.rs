@@ -1,0 +1,171 @@
+//! Taking records.
+//!
+//! 1. The body is read to its end or its bound, whatever becomes of it, so that the sender can read the answer.
+//! 2. A node that is behind, damaged or short of disk takes nothing.
+//! 3. The pool checks and keeps the record, which then is pending; or it is committed already, and the answer is final.
+//! 4. With `?wait=committed` the answer comes with the commit, with a refusal at a later head, or after 30 s as pending.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use http_body_util::BodyExt as _;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::api::parameters::Parameters;
+use crate::api::problem::Failed;
+use crate::api::{Shared, blocking, reply};
+use crate::consensus::pool::{Source, Status, Submitted};
+use crate::core::hash::Hash;
+use crate::core::json::object;
+use crate::core::refusal::{Code, Refusal};
+use crate::core::rules;
+use crate::health::Life;
+use crate::limits::{COMMIT_WAIT, HTTP_BODY_BYTES_MAX, HTTP_DRAIN_BYTES_MAX, REFUSAL_LOOK};
+use crate::query::records::Sealed;
+
+type Answer = Result<Response, Failed>;
+
+pub async fn post(State(shared): State<Arc<Shared>>, request: Request) -> Answer {
+    let (parts, body) = request.into_parts();
+    let note = read_body(body).await?;
+    check_media_type(&parts.headers)?;
+    let parameters = Parameters::of(&parts.uri, &["wait"])?;
+    let waits = match parameters.get("wait") {
+        None => false,
+        Some("committed") => true,
+        Some(other) => return Err(Refusal::new(Code::QueryInvalid, format!("wait={other}"), "wait=committed").into()),
+    };
+    check_life(shared.api.health.life())?;
+    let pool = Arc::clone(&shared.api.pool);
+    match blocking(&shared.submits, move || pool.submit(&note, Source::Client)).await?? {
+        Submitted::Committed { id, position } => committed(&shared, id, position).await,
+        Submitted::Pending { id } if waits => wait(&shared, id).await,
+        Submitted::Pending { id } => Ok(pending(&id)),
+    }
+}
+
+/// The body, at most [`HTTP_BODY_BYTES_MAX`]; more is read on for a while and thrown away.
+async fn read_body(mut body: Body) -> Result<Vec<u8>, Failed> {
+    let broken = |found: String| Refusal::new(Code::NoteMalformed, found, "a whole body");
+    let mut bytes = Vec::new();
+    let mut read = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| broken(error.to_string()))?;
+        let Some(chunk) = frame.data_ref() else {
+            continue;
+        };
+        read += chunk.len();
+        if read <= HTTP_BODY_BYTES_MAX {
+            bytes.extend_from_slice(chunk);
+        } else if read > HTTP_DRAIN_BYTES_MAX {
+            break;
+        }
+    }
+    if read > HTTP_BODY_BYTES_MAX {
+        return Err(Refusal::new(Code::TooLarge, format!("{read} bytes or more"), format!("at most {HTTP_BODY_BYTES_MAX} bytes")).into());
+    }
+    Ok(bytes)
+}
+
+/// Plain text in UTF-8, not compressed.
+fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("bytes that are no text").to_ascii_lowercase());
+    let found = text(CONTENT_TYPE).unwrap_or_else(|| "none".to_owned());
+    let mut parts = found.split(';').map(str::trim);
+    let plain = parts.next() == Some("text/plain");
+    let charset =
+        parts.filter_map(|part| part.strip_prefix("charset=")).all(|charset| matches!(charset.trim_matches('"'), "utf-8" | "us-ascii"));
+    if !plain || !charset {
+        return Err(Refusal::new(Code::MediaType, format!("Content-Type: {found}"), "text/plain"));
+    }
+    match text(CONTENT_ENCODING) {
+        Some(coding) if coding != "identity" => {
+            Err(Refusal::new(Code::MediaType, format!("Content-Encoding: {coding}"), "text that is not compressed"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a node in this state takes records.
+fn check_life(life: Life) -> Result<(), Refusal> {
+    let code = match life {
+        Life::Ready => return Ok(()),
+        Life::LowSpace => Code::LowSpace,
+        Life::Starting | Life::Syncing | Life::Corrupt => Code::Syncing,
+    };
+    Err(Refusal::new(code, life.as_str(), Life::Ready.as_str()))
+}
+
+fn pending(id: &Hash) -> Response {
+    let value = object([("id", id.to_hex().into()), ("status", "pending".into())]);
+    reply::with_status(StatusCode::ACCEPTED, reply::json(&value))
+}
+
+/// The final answer; records of one block share its certificate, so the newest block read is kept.
+async fn committed(shared: &Shared, id: Hash, position: u64) -> Answer {
+    let kept = Arc::clone(&shared.sealed);
+    let receipt = shared.read(move |reader| {
+        let newest = kept.lock().expect("no holder panics").clone();
+        let sealed = match newest.filter(|sealed| sealed.holds(position)) {
+            Some(sealed) => sealed,
+            None => {
+                let sealed = Arc::new(Sealed::of(reader, position)?);
+                *kept.lock().expect("no holder panics") = Some(Arc::clone(&sealed));
+                sealed
+            }
+        };
+        Ok(sealed.receipt(reader, &id, position)?.to_jcs())
+    });
+    Ok(reply::body(reply::JSON, receipt.await?))
+}
+
+/// Waits for the commit of a pending record.
+async fn wait(shared: &Shared, id: Hash) -> Answer {
+    let until = Instant::now() + COMMIT_WAIT;
+    let mut heads = shared.api.reader.subscribe();
+    let mut moved = true;
+    loop {
+        if moved {
+            heads.borrow_and_update();
+            if let Some(position) = shared.read(move |reader| Ok(rules::position_of(reader, &id))).await? {
+                return committed(shared, id, position).await;
+            }
+        }
+        if let Some(Status::Refused(refusal)) = shared.api.pool.status(&id) {
+            return Err(refusal.into());
+        }
+        moved = tokio::select! {
+            changed = heads.changed() => changed.is_ok(),
+            () = sleep(REFUSAL_LOOK) => false,
+            () = sleep_until(until) => return Ok(pending(&id)),
+            () = shared.stop.cancelled() => return Ok(pending(&id)),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn only_plain_text_is_taken() {
+        let code = |content_type: &'static str, coding: &'static str| {
+            let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+            check_media_type(&headers).map_err(|refusal| refusal.code)
+        };
+        for good in ["text/plain", "Text/Plain; charset=UTF-8", "text/plain;charset=\"utf-8\""] {
+            assert_eq!(code(good, "identity"), Ok(()), "{good}");
+        }
+        for bad in ["application/json", "text/plain2", "", "text/plain; charset=gbk", "application/x-www-form-urlencoded"] {
+            assert_eq!(code(bad, "identity"), Err(Code::MediaType), "{bad}");
+        }
+        assert_eq!(code("text/plain", "gzip"), Err(Code::MediaType));
+        assert_eq!(check_media_type(&HeaderMap::new()).unwrap_err().code, Code::MediaType);
+    }
+}

@@ -1,0 +1,198 @@
+//! `sharelog import datasets`.
+
+use std::collections::HashMap;
+
+use clap::Args;
+
+use crate::cli::Global;
+use crate::cli::failure::Failure;
+use crate::cli::import::fields::{Field, Mapping, check_known, needed, optional};
+use crate::cli::import::ledger::{self, KnownAgency, KnownDataset, fold};
+use crate::cli::import::run::{OnError, Run, Want};
+use crate::cli::import::table::{Row, Table};
+use crate::cli::import::{Ended, Source, text};
+use crate::cli::kinds::members::Members;
+use crate::core::ids::{check_agency, check_local};
+use crate::core::json::{Value, object};
+use crate::core::key::Role;
+use crate::core::kinds::Kind;
+use crate::core::limits::TEXT_BYTES_MAX;
+use crate::core::refusal::{Code, Refusal};
+
+pub const HELP: &str = "Fields (* needed): provider* id* title* class items format frequency duty conditions purposes bar summary system topic grade
+
+Examples:
+  sharelog import datasets catalogue.csv --keys clients --map provider=agency_code --map id=no --map title=title --map items=main_fields --map frequency=update_freq --set class=unconditional
+  sharelog import datasets releases.csv --keys clients --map id=dataset --map title=dataset --set provider=nhs-digital --set class=conditional --set conditions=agreement --set purposes=health --set frequency=irregular";
+
+const FIELDS: [Field; 15] = [
+    needed("provider"),
+    needed("id"),
+    needed("title"),
+    optional("class"),
+    optional("items"),
+    optional("format"),
+    optional("frequency"),
+    optional("duty"),
+    optional("conditions"),
+    optional("purposes"),
+    optional("bar"),
+    optional("summary"),
+    optional("system"),
+    optional("topic"),
+    optional("grade"),
+];
+
+#[derive(Debug, Args)]
+pub struct DatasetsArgs {
+    #[command(flatten)]
+    source: Source,
+}
+
+/// A row as the catalogue will have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// As spelled on the ledger.
+    pub provider: String,
+    pub id: String,
+    pub title: String,
+    pub body: Value,
+}
+
+/// # Errors
+/// [`Failure`], when nothing could begin.
+pub fn run(args: &DatasetsArgs, global: &Global) -> Result<Ended, Failure> {
+    check_known(&[&FIELDS], &args.source.maps)?;
+    check_known(&[&FIELDS], &args.source.sets)?;
+    let table = Table::read(&args.source.file)?;
+    let mapping = Mapping::new(&FIELDS, &args.source.maps, &args.source.sets, &table)?;
+    let mut run = args.source.begin(global)?;
+    let agencies = ledger::agencies(&run.client)?;
+    let outcome = import(&mut run, &table, &mapping, &agencies);
+    Ok((run.summary, outcome))
+}
+
+fn import(run: &mut Run, table: &Table, mapping: &Mapping, agencies: &HashMap<String, KnownAgency>) -> Result<(), Failure> {
+    let mut known: HashMap<String, HashMap<String, KnownDataset>> = HashMap::new();
+    let mut made: HashMap<String, String> = HashMap::new();
+    let mut wants = Vec::new();
+    let first_fault = table.faults.first().map_or(u64::MAX, |fault| fault.line);
+    let mut ended = None;
+    run.summary.add("rows", table.rows.len() + table.faults.len());
+    for row in &table.rows {
+        if run.on_error == OnError::Stop && row.line > first_fault {
+            break;
+        }
+        let publication = match publication(mapping, row, agencies) {
+            Ok(publication) => publication,
+            Err(refusal) => {
+                if let Err(failure) = run.refuse(table, row.line, refusal.into()) {
+                    ended = Some(failure);
+                    break;
+                }
+                continue;
+            }
+        };
+        if !known.contains_key(&publication.provider) {
+            let datasets = ledger::datasets(&run.client, &publication.provider)?;
+            known.insert(publication.provider.clone(), datasets);
+        }
+        match place(&known[&publication.provider], &made, &publication) {
+            Ok(Placed::New) => {
+                made.insert(fold(&publication.id), publication.title.clone());
+                wants.push(want(run, row.line, publication)?);
+            }
+            Ok(Placed::Repeated) => run.summary.add("repeated", 1),
+            Ok(Placed::Kept) => {
+                made.insert(fold(&publication.id), publication.title);
+                run.summary.add("kept", 1);
+            }
+            Err(refusal) => {
+                if let Err(failure) = run.refuse(table, row.line, refusal.into()) {
+                    ended = Some(failure);
+                    break;
+                }
+            }
+        }
+    }
+    run.phase(table, "datasets", wants)?;
+    ended.map_or_else(|| run.faults(table), Err)
+}
+
+fn want(run: &mut Run, line: u64, publication: Publication) -> Result<Want, Failure> {
+    let signer = run.keys.get(&publication.provider, Role::Head)?;
+    let key = format!("dataset.publish {}", fold(&publication.id));
+    let (body, by) = (publication.body, publication.provider);
+    Ok(Want { line, key, kind: Kind::DatasetPublish, refs: Vec::new(), body, signer, by, opening: None })
+}
+
+/// The agency that a cell names, as spelled on the ledger.
+///
+/// # Errors
+/// `agency-unknown`.
+pub fn agency_of<'a>(agencies: &'a HashMap<String, KnownAgency>, value: &str) -> Result<&'a str, Refusal> {
+    let id = text::identifier(value, |id| check_agency(id).is_ok());
+    let unknown = || Refusal::new(Code::AgencyUnknown, format!("{value} ({id})"), "an agency of the register; import agencies first");
+    agencies.get(&fold(&id)).map(|agency| agency.id.as_str()).ok_or_else(unknown)
+}
+
+/// What a row asks for.
+///
+/// # Errors
+/// `field-missing`, `field-invalid`, `agency-unknown`.
+pub fn publication(mapping: &Mapping, row: &Row, agencies: &HashMap<String, KnownAgency>) -> Result<Publication, Refusal> {
+    let provider = agency_of(agencies, &mapping.needed(row, "provider")?)?.to_owned();
+    let value = mapping.needed(row, "id")?;
+    let local = text::identifier(&value, |local| check_local(local).is_ok());
+    check_local(&local).map_err(|_| Refusal::new(Code::FieldInvalid, format!("id {value}"), "an id with Latin letters or digits"))?;
+    let id = format!("{provider}:{local}");
+    let title = mapping.needed(row, "title")?;
+    let summary = mapping.text(row, "summary").map(|summary| text::cut(&summary, TEXT_BYTES_MAX).to_owned());
+    let items: Vec<_> = mapping.list(row, "items").into_iter().map(|name| object([("name", name.into())])).collect();
+    let body = Members::new()
+        .maybe("bar", mapping.text(row, "bar"))
+        .maybe("class", mapping.text(row, "class"))
+        .maybe("conditions", mapping.text(row, "conditions"))
+        .maybe("duty", mapping.text(row, "duty"))
+        .list("format", &mapping.list(row, "format"))
+        .maybe("frequency", mapping.frequency(row, "frequency")?)
+        .maybe("grade", mapping.text(row, "grade"))
+        .with("id", id.as_str())
+        .maybe("items", (!items.is_empty()).then_some(items))
+        .list("purposes", &mapping.list(row, "purposes"))
+        .maybe("summary", summary)
+        .maybe("system", mapping.text(row, "system"))
+        .with("title", title.as_str())
+        .maybe("topic", mapping.text(row, "topic"))
+        .with("version", 1)
+        .into_value();
+    Ok(Publication { provider, id, title, body })
+}
+
+/// Where a row stands beside those before it and the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placed {
+    New,
+    /// This file has made the same dataset.
+    Repeated,
+    /// It is in the catalogue.
+    Kept,
+}
+
+/// The first row of an id wins; a later one counts as repeated when the title is equal but for letter case. `made` holds
+/// titles by folded id.
+///
+/// # Errors
+/// `duplicate` for another title.
+pub fn place(known: &HashMap<String, KnownDataset>, made: &HashMap<String, String>, row: &Publication) -> Result<Placed, Refusal> {
+    let key = fold(&row.id);
+    let (title, placed) = match (made.get(&key), known.get(&key)) {
+        (Some(title), _) => (title, Placed::Repeated),
+        (None, Some(dataset)) => (&dataset.title, Placed::Kept),
+        (None, None) => return Ok(Placed::New),
+    };
+    if title.to_lowercase() == row.title.to_lowercase() {
+        return Ok(placed);
+    }
+    Err(Refusal::new(Code::Duplicate, format!("id {} again, for {}", row.id, row.title), format!("the first's title, {title}")))
+}
