@@ -193,6 +193,8 @@ pub const ALONE_READY_AFTER: Duration = Duration::from_secs(2);
 pub const BEHIND_HEIGHTS_MAX: u64 = 20;
 /// So is one that is behind for this long without a new block.
 pub const BEHIND_LONG: Duration = Duration::from_secs(10);
+/// A validator without a block, in a ledger that is this high, may have lost its disk; below that it is a slow starter.
+pub const NEW_LEDGER_HEIGHTS: u64 = 16;
 /// Behind for this long without a new block: it is said loudly.
 pub const STUCK_SAID: Duration = Duration::from_secs(30);
 /// Then the engine is started again.

@@ -147,11 +147,28 @@ fn same_heads(nodes: &[Node]) -> bool {
     nodes.windows(2).all(|pair| pair[0].reader.head().entry_hash == pair[1].reader.head().entry_hash)
 }
 
+/// With `ENGINE_LOG=info`, say, the engines' own words are shown.
+fn show_log() {
+    if let Ok(filter) = std::env::var("ENGINE_LOG") {
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).try_init();
+    }
+}
+
+/// Records one after the other, each of which gets its block on all nodes.
+async fn commit(genesis: &Genesis, nodes: &[Node], what: &str, count: usize) {
+    for turn in 0..count {
+        let height = nodes.iter().map(Node::height).max().unwrap();
+        submit(genesis, nodes, turn % 4, &format!("{what}{turn}")).await;
+        let took = wait_for(what, nodes, |nodes| nodes.iter().all(|node| node.height() > height)).await;
+        if took > Duration::from_millis(500) {
+            println!("{what} {turn}: a block after {took:?}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn four_engines_agree_idle_and_come_back() {
-    if std::env::var("ENGINE_LOG").is_ok() {
-        tracing_subscriber::fmt().with_env_filter(std::env::var("ENGINE_LOG").unwrap()).with_ansi(false).init();
-    }
+    show_log();
     let dir = TempDir::new().unwrap();
     let genesis = genesis(&free_ports(4));
     let mut nodes: Vec<_> = (0..4).map(|index| Node::start(index, &genesis, dir.path())).collect();
@@ -159,28 +176,14 @@ async fn four_engines_agree_idle_and_come_back() {
     println!("block 1 after {took:?}");
     wait_for("ready", &nodes, |nodes| nodes.iter().all(|node| node.health.life() == Life::Ready)).await;
 
-    for count in 0..20 {
-        let height = nodes[0].height();
-        submit(&genesis, &nodes, count % 4, &format!("d{count}")).await;
-        let took = wait_for("a record's block", &nodes, |nodes| nodes.iter().all(|node| node.height() > height)).await;
-        if count % 5 == 0 {
-            println!("a block after {took:?}");
-        }
-    }
+    commit(&genesis, &nodes, "four", 20).await;
     wait_for("one head", &nodes, same_heads).await;
     let idle = nodes[0].height();
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(nodes[0].height(), idle, "no block without a record");
 
     nodes.pop().unwrap().stop().await;
-    for count in 20..40 {
-        let height = nodes[0].height();
-        submit(&genesis, &nodes, count % 4, &format!("d{count}")).await;
-        let took = wait_for("a block of three", &nodes, |nodes| nodes.iter().all(|node| node.height() > height)).await;
-        if took > Duration::from_millis(300) {
-            println!("a block of three after {took:?}");
-        }
-    }
+    commit(&genesis, &nodes, "three", 20).await;
     nodes.push(Node::start(3, &genesis, dir.path()));
     let took = wait_for("the fourth is level", &nodes, same_heads).await;
     println!("level after {took:?}");
@@ -193,10 +196,43 @@ async fn four_engines_agree_idle_and_come_back() {
     let mut nodes: Vec<_> = (0..4).map(|index| Node::start(index, &genesis, dir.path())).collect();
     let took = wait_for("all ready again", &nodes, |nodes| nodes.iter().all(|node| node.health.life() == Life::Ready)).await;
     println!("all ready again after {took:?}");
-    let height = nodes[0].height();
-    submit(&genesis, &nodes, 1, "last").await;
-    let took = wait_for("a block after the restart", &nodes, |nodes| nodes.iter().all(|node| node.height() > height)).await;
-    println!("a block after {took:?}");
+    commit(&genesis, &nodes, "again", 3).await;
+    for node in nodes.drain(..) {
+        node.stop().await;
+    }
+}
+
+/// A validator whose `last-signed` or whole disk is gone does not vote at once, but later, when it cannot contradict itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_does_not_know_what_it_signed_follows_first() {
+    show_log();
+    let dir = TempDir::new().unwrap();
+    let genesis = genesis(&free_ports(4));
+    let mut nodes: Vec<_> = (0..4).map(|index| Node::start(index, &genesis, dir.path())).collect();
+    wait_for("block 1", &nodes, |nodes| nodes.iter().all(|node| node.height() >= 1)).await;
+    commit(&genesis, &nodes, "first", 20).await;
+
+    nodes.pop().unwrap().stop().await;
+    let files = dir.path().join("node3/consensus");
+    std::fs::remove_file(files.join("last-signed")).unwrap();
+    let error = Node::start(3, &genesis, dir.path()).task.await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("rejoin"), "{error:#}");
+
+    std::fs::write(files.join("rejoin"), "").unwrap();
+    nodes.push(Node::start(3, &genesis, dir.path()));
+    wait_for("the fourth is level", &nodes, same_heads).await;
+    commit(&genesis, &nodes, "rejoined", 6).await;
+    nodes.remove(2).stop().await;
+    commit(&genesis, &nodes, "needed", 3).await;
+
+    nodes.remove(2).stop().await;
+    std::fs::remove_dir_all(dir.path().join("node3")).unwrap();
+    nodes.push(Node::start(2, &genesis, dir.path()));
+    nodes.push(Node::start(3, &genesis, dir.path()));
+    wait_for("the lost one is level", &nodes, same_heads).await;
+    commit(&genesis, &nodes, "empty", 6).await;
+    nodes.remove(2).stop().await;
+    commit(&genesis, &nodes, "needed-again", 3).await;
     for node in nodes.drain(..) {
         node.stop().await;
     }

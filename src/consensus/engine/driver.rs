@@ -166,7 +166,8 @@ impl Driver {
                 },
                 arrived = arrivals.changed() => arrived.context("the pool ended")?,
                 _ = tick.tick() => {
-                    if let Some(end) = self.look_around() {
+                    let end = self.look_after_signer().await?.or_else(|| self.look_around());
+                    if let Some(end) = end {
                         return Ok(end);
                     }
                 }

@@ -46,6 +46,14 @@ impl Heard {
         let told = self.told();
         told.get(self.faulty_max).or(told.last()).copied()
     }
+
+    /// The highest height that any peer told lately, once more than two thirds of the validators are there, this one
+    /// included.
+    pub fn highest_of_quorum(&self) -> Option<u64> {
+        let told = self.told();
+        let validators = self.peers.lock().expect("no holder panics").len() + 1;
+        if (told.len() + 1) * 3 > validators * 2 { told.first().copied() } else { None }
+    }
 }
 
 #[cfg(test)]
@@ -64,7 +72,9 @@ mod tests {
         assert_eq!(heard.reached(), None);
         heard.note(&peer(1), 7);
         assert_eq!(heard.reached(), Some(7));
+        assert_eq!(heard.highest_of_quorum(), None);
         heard.note(&peer(2), 1 << 60);
+        assert_eq!(heard.highest_of_quorum(), Some(1 << 60));
         assert_eq!(heard.reached(), Some(7));
         heard.note(&peer(3), 8);
         assert_eq!(heard.reached(), Some(8));

@@ -109,6 +109,27 @@ impl Signer {
         self.inner.last.lock().expect("no holder panics").height()
     }
 
+    /// Whether it is unknown what was signed last: nothing is signed then.
+    pub fn is_unknown(&self) -> bool {
+        self.inner.last.lock().expect("no holder panics").is_unknown()
+    }
+
+    /// See [`LastSigned::forget`]. Blocking.
+    ///
+    /// # Errors
+    /// [`SignError::Io`].
+    pub fn forget(&self) -> Result<(), SignError> {
+        self.inner.last.lock().expect("no holder panics").forget()
+    }
+
+    /// See [`LastSigned::settle`]. Blocking.
+    ///
+    /// # Errors
+    /// [`SignError::Io`].
+    pub fn settle(&self, height: u64) -> Result<(), SignError> {
+        self.inner.last.lock().expect("no holder panics").settle(height)
+    }
+
     /// Whether a contradiction was refused since the last [`Signer::take_refused`].
     pub fn has_refused(&self) -> bool {
         self.inner.has_refused.load(Ordering::SeqCst)

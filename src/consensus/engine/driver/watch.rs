@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use super::{Driver, End};
+use super::{Driver, End, blocking};
 use crate::consensus::engine::start::Standing;
 use crate::health::Life;
-use crate::limits::{ALONE_READY_AFTER, BEHIND_HEIGHTS_MAX, BEHIND_LONG, STUCK_AGAIN, STUCK_SAID};
+use crate::limits::{ALONE_READY_AFTER, BEHIND_HEIGHTS_MAX, BEHIND_LONG, NEW_LEDGER_HEIGHTS, STUCK_AGAIN, STUCK_SAID};
 
 /// What was seen so far.
 pub struct Watch {
@@ -23,6 +23,23 @@ impl Watch {
 }
 
 impl Driver {
+    /// Looks after what this validator may sign. One that does not know what it signed last asks the others how far they are:
+    /// it cannot have voted above the second height after theirs, and votes again above that. One whose store is empty in a
+    /// ledger that has gone on does not know either: its disk may have been lost.
+    pub(super) async fn look_after_signer(&mut self) -> anyhow::Result<Option<End>> {
+        let signer = self.shared.signer.clone();
+        if signer.is_unknown() {
+            if let Some(highest) = self.shared.heard.highest_of_quorum() {
+                tracing::warn!(above = highest + 2, "this validator does not know what it signed last, and votes above that height");
+                blocking(move || signer.settle(highest + 2)).await??;
+            }
+        } else if self.next.head.height == 0 && self.shared.heard.reached().is_some_and(|reached| reached >= NEW_LEDGER_HEIGHTS) {
+            blocking(move || signer.forget()).await??;
+            return Ok(Some(End::Again("the ledger went on without this validator")));
+        }
+        Ok(None)
+    }
+
     /// Tells the node's life, and gives a reason to start the engine again, if there is one.
     pub(super) fn look_around(&mut self) -> Option<End> {
         let height = self.next.head.height;
