@@ -180,3 +180,13 @@ mod tests {
         assert!(short.is_empty(), "{short:?}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+}
