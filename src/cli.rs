@@ -179,11 +179,6 @@ mod tests {
         let short: Vec<_> = found.iter().filter(|(_, help)| examples(help) < 2).map(|(path, _)| path).collect();
         assert!(short.is_empty(), "{short:?}");
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn the_commands_are_well_formed() {

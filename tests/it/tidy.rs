@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Inner to outer: a module may use itself and those before it.
-const LAYERS: [&str; 17] = [
+const LAYERS: [&str; 16] = [
     "core",
     "locale",
     "log",
