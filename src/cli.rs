@@ -175,7 +175,18 @@ mod tests {
         let mut found = Vec::new();
         leaves(&command, "", &mut found);
         found.retain(|(path, _)| !path.contains(" help"));
-        let short: Vec<_> = found.iter().filter(|(_, help)| help.matches("  sharelog ").count() < 2).map(|(path, _)| path).collect();
+        let examples = |help: &str| help.lines().filter(|line| line.starts_with("  ") && line.contains("sharelog ")).count();
+        let short: Vec<_> = found.iter().filter(|(_, help)| examples(help) < 2).map(|(path, _)| path).collect();
         assert!(short.is_empty(), "{short:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Cli::command().debug_assert();
     }
 }

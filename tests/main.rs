@@ -2,6 +2,7 @@
 
 mod it {
     mod admission;
+    mod api;
     mod cluster;
     mod engine;
     #[cfg(feature = "test-faults")]

@@ -88,13 +88,16 @@ pub async fn answer(shared: &Shared, router: Router, request: Request<Incoming>)
         Ok(()) => match timeout(HTTP_REQUEST_WAIT, router.oneshot(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
-            Err(_) => late().into_response(),
+            Err(_) => {
+                shared.api.metrics.limits_reached.inc();
+                late().into_response()
+            }
         },
         Err(refusal) => Failed::Refused(refusal).into_response(),
     };
     let response = finished(response, &asked);
     shared.api.metrics.http_answers.inc();
-    if matches!(response.status(), StatusCode::PAYLOAD_TOO_LARGE | StatusCode::TOO_MANY_REQUESTS) {
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
         shared.api.metrics.limits_reached.inc();
     }
     response

@@ -23,7 +23,7 @@ use crate::api::{Shared, routes};
 use crate::core::refusal::{Code, Refusal};
 use crate::limits::{
     HTTP_ACCEPT_PAUSE, HTTP_BUFFER_BYTES_MAX, HTTP_CONNECTIONS_PER_ADDRESS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_WAIT, HTTP_HEADERS_MAX,
-    HTTP_STOP_WAIT,
+    HTTP_REQUEST_WAIT, HTTP_STOP_WAIT,
 };
 use crate::locale::Language;
 
@@ -72,7 +72,7 @@ async fn serve(shared: Arc<Shared>, router: Router, stream: TcpStream, place: Pl
     let deadline = Arc::new(Deadline::default());
     let stream = TimedStream::new(stream, Arc::clone(&deadline));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        deadline.begin();
+        deadline.begin(HTTP_REQUEST_WAIT);
         let (shared, router) = (Arc::clone(&shared), router.clone());
         async move { Ok::<_, Infallible>(routes::answer(&shared, router, request).await) }
     });

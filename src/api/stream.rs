@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -17,9 +18,9 @@ use crate::limits::HTTP_REQUEST_WAIT;
 pub struct Deadline(Mutex<Option<Instant>>);
 
 impl Deadline {
-    /// A request begins.
-    pub fn begin(&self) {
-        *self.0.lock().expect("no holder panics") = Some(Instant::now() + HTTP_REQUEST_WAIT);
+    /// A request begins; its answer has to be out after `wait`.
+    pub fn begin(&self, wait: Duration) {
+        *self.0.lock().expect("no holder panics") = Some(Instant::now() + wait);
     }
 
     fn until(&self) -> Instant {
@@ -83,5 +84,26 @@ impl AsyncWrite for TimedStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_reader_that_does_not_read_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let silent = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let deadline = Arc::new(Deadline::default());
+        let mut stream = TimedStream::new(accepted, Arc::clone(&deadline));
+        deadline.begin(Duration::from_millis(100));
+        stream.write_all(b"what the system buffers is written at once").await.unwrap();
+        let failed = stream.write_all(&vec![0; 64 << 20]).await.unwrap_err();
+        assert_eq!(failed.kind(), io::ErrorKind::TimedOut);
+        drop(silent);
     }
 }

@@ -108,7 +108,8 @@ type Columns = &'static [(&'static str, &'static str)];
 
 const RECORDS: Columns = &[("position", "position"), ("time", "time"), ("kind", "kind"), ("by", "by"), ("id", "id")];
 const DATASETS: Columns = &[("dataset", "id"), ("title", "title"), ("class", "class"), ("frequency", "frequency"), ("version", "version")];
-const AGENCIES: Columns = &[("agency", "id"), ("zh", "names.zh"), ("en", "names.en"), ("level", "level"), ("line", "line"), ("status", "status")];
+const AGENCIES: Columns =
+    &[("agency", "id"), ("zh", "names.zh"), ("en", "names.en"), ("level", "level"), ("line", "line"), ("status", "status")];
 const REQUESTS: Columns = &[
     ("time", "time"),
     ("label", "label"),

@@ -189,7 +189,8 @@ fn a_repeated_id_is_the_same_agency_only_under_the_same_name() {
 /// The registers that the two real agency files make.
 fn real_agencies() -> (HashMap<String, Admission>, HashMap<String, Admission>) {
     let city = table("tyc_agencies.csv");
-    let maps = mapping(&agency_fields(), &[("id", "agency_code"), ("name_zh", "agency_name")], &[("level", "city"), ("territory", "3301")], &city);
+    let maps =
+        mapping(&agency_fields(), &[("id", "agency_code"), ("name_zh", "agency_name")], &[("level", "city"), ("territory", "3301")], &city);
     let (city, repeated, refused) = admissions(&city, &maps);
     assert_eq!((city.len(), repeated, refused.len()), (34, 0, 0));
     let outside = table("nhsd_agreements_2021-02.csv");
@@ -212,8 +213,21 @@ fn known(made: &HashMap<String, Admission>) -> HashMap<String, KnownAgency> {
 fn the_real_catalogues_are_admissible_whole() {
     let (city, outside) = real_agencies();
     let fields: Vec<_> = [
-        "provider", "id", "title", "class", "items", "format", "frequency", "duty", "conditions", "purposes", "bar", "summary", "system",
-        "topic", "grade",
+        "provider",
+        "id",
+        "title",
+        "class",
+        "items",
+        "format",
+        "frequency",
+        "duty",
+        "conditions",
+        "purposes",
+        "bar",
+        "summary",
+        "system",
+        "topic",
+        "grade",
     ]
     .map(optional)
     .to_vec();

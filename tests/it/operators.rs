@@ -192,7 +192,7 @@ fn a_wrong_part_or_policy_is_named() {
     bad(&dir, 5, &assemble("n0/part.json n1/part.json n2/part.json n3/part.json", ""));
     bad(&dir, 6, &assemble("n9/part.json", ""));
     write("p.json", "{\n  \"rules\": 1,\n  \"rules\": 2\n}");
-    assert!(bad(&dir, 6, &assemble(&parts, " --policy p.json")).contains("line 3"));
+    assert!(bad(&dir, 6, &assemble(&parts, " --policy p.json")).contains("member rules twice at line"));
     write("p.json", "{\"rules\": null}");
     bad(&dir, 6, &assemble(&parts, " --policy p.json"));
     write("p.json", "{\"rules\": 1}");
@@ -250,6 +250,23 @@ fn settings_that_are_wrong_are_refused_with_their_place() {
     let said = bad(&dir, 3, "node run --home net/node0");
     assert!(said.contains("net/node0/config.toml") && said.contains("htpp"), "{said}");
     bad(&dir, 3, "node run --home nowhere");
+}
+
+#[test]
+fn a_store_is_checked_and_rebuilt_at_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    good(&dir, "testnet init --dir net --validators 4");
+    let home = dir.path().join("net/node0");
+    assert!(bad(&dir, 6, "store check --home net/node0").contains("never ran"));
+    let genesis = Genesis::parse(&fs::read(home.join("genesis.json")).unwrap()).unwrap();
+    sharelog::store::open(&home.join("data"), genesis.into(), 1 << 20).unwrap().0.close().unwrap();
+    let report = parse(&good(&dir, "store check --home net/node0 --json"));
+    assert_eq!((report.get("ok"), report.get("blocks")), (Some(&Value::Bool(true)), Some(&Value::Int(0))));
+    good(&dir, "store rebuild --home net/node0");
+    good(&dir, "store check --home net/node0");
+    fs::remove_dir_all(home.join("data/sled")).unwrap();
+    good(&dir, "store rebuild --home net/node0 --json");
+    good(&dir, "store check --home net/node0");
 }
 
 #[test]

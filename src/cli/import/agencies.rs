@@ -144,7 +144,8 @@ fn body(admission: Admission, keys: &[String]) -> Value {
 pub fn admission(mapping: &Mapping, row: &Row) -> Result<Admission, Refusal> {
     let agency = |name: &str, value: &str| {
         let id = text::identifier(value, |id| check_agency(id).is_ok());
-        check_agency(&id).map_err(|_| Refusal::new(Code::FieldInvalid, format!("{name} {value}"), "a name with Latin letters or digits"))?;
+        check_agency(&id)
+            .map_err(|_| Refusal::new(Code::FieldInvalid, format!("{name} {value}"), "a name with Latin letters or digits"))?;
         Ok::<_, Refusal>(id)
     };
     let id = agency("id", &mapping.needed(row, "id")?)?;

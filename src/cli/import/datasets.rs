@@ -11,7 +11,7 @@ use crate::cli::import::ledger::{self, KnownAgency, KnownDataset, fold};
 use crate::cli::import::run::{OnError, Run, Want};
 use crate::cli::import::table::{Row, Table};
 use crate::cli::import::{Ended, Source, text};
-use crate::cli::kinds::members::Members;
+use crate::cli::kinds::members::{ITEM_TYPE, Members};
 use crate::core::ids::{check_agency, check_local};
 use crate::core::json::{Value, object};
 use crate::core::key::Role;
@@ -148,7 +148,8 @@ pub fn publication(mapping: &Mapping, row: &Row, agencies: &HashMap<String, Know
     let id = format!("{provider}:{local}");
     let title = mapping.needed(row, "title")?;
     let summary = mapping.text(row, "summary").map(|summary| text::cut(&summary, TEXT_BYTES_MAX).to_owned());
-    let items: Vec<_> = mapping.list(row, "items").into_iter().map(|name| object([("name", name.into())])).collect();
+    let item = |name: String| object([("name", name.into()), ("type", ITEM_TYPE.into())]);
+    let items: Vec<_> = mapping.list(row, "items").into_iter().map(item).collect();
     let body = Members::new()
         .maybe("bar", mapping.text(row, "bar"))
         .maybe("class", mapping.text(row, "class"))

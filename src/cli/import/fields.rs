@@ -94,7 +94,8 @@ impl Mapping {
         let Some(word) = self.text(row, name) else {
             return Ok(None);
         };
-        let expected = "once, realtime, daily, weekly, monthly, quarterly, halfyearly, yearly, irregular, or their words in English or Chinese";
+        let expected =
+            "once, realtime, daily, weekly, monthly, quarterly, halfyearly, yearly, irregular, or their words in English or Chinese";
         text::frequency(&word).map(Some).ok_or_else(|| Refusal::new(Code::FieldInvalid, format!("{name} {word}"), expected))
     }
 }

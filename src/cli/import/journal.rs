@@ -70,7 +70,8 @@ impl Journal {
         }
         let lines: String = entries.iter().map(|(key, entry)| line(key, entry)).collect();
         let written = self.file.write_all(lines.as_bytes()).and_then(|()| self.file.sync_data());
-        written.map_err(|error| Failure::Unreadable(format!("writing journal {}: {error}; nothing of it was sent", self.path.display())))?;
+        written
+            .map_err(|error| Failure::Unreadable(format!("writing journal {}: {error}; nothing of it was sent", self.path.display())))?;
         self.entries.extend(entries);
         Ok(())
     }

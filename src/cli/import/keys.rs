@@ -75,8 +75,7 @@ impl KeyRing {
         let make = |agency: &String| ROLES.iter().try_for_each(|role| make_key(&self.path(agency, *role), &self.origin, agency, *role));
         std::thread::scope(|scope| {
             let share = agencies.len().div_ceil(WRITERS);
-            let writers: Vec<_> =
-                agencies.chunks(share).map(|agencies| scope.spawn(move || agencies.iter().try_for_each(make))).collect();
+            let writers: Vec<_> = agencies.chunks(share).map(|agencies| scope.spawn(move || agencies.iter().try_for_each(make))).collect();
             writers.into_iter().try_for_each(|writer| writer.join().expect("a writer of keys does not panic"))
         })
         .map_err(|error| key_failure(&error))

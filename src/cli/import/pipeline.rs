@@ -169,7 +169,8 @@ pub fn send(client: &Client, records: &[Ready], what: &str, stop_at_refusal: boo
 
 /// A bar on standard error, when that is a terminal.
 fn progress(count: usize, what: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg:12} {bar:40} {pos}/{len} {per_sec} {eta}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{msg:12} {bar:40} {pos}/{len} {per_sec} {eta}").unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(u64::try_from(count).unwrap_or(u64::MAX)).with_style(style).with_message(what.to_owned());
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
@@ -178,7 +179,8 @@ fn progress(count: usize, what: &str) -> ProgressBar {
 fn head_time(client: &Client) -> Result<Time, Failure> {
     let status = client.json("/api/v1/status")?;
     let time = status.get("head").and_then(|head| head.get("time")).and_then(Value::as_str);
-    time.and_then(|time| Time::parse(time).ok()).ok_or_else(|| Failure::Network("the node has no block yet; wait until it is ready".to_owned()))
+    time.and_then(|time| Time::parse(time).ok())
+        .ok_or_else(|| Failure::Network("the node has no block yet; wait until it is ready".to_owned()))
 }
 
 /// One sender: takes the next record until all are done.

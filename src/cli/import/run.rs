@@ -206,7 +206,8 @@ fn write_openings(dir: &Path, openings: &[Opening]) -> Result<(), Failure> {
     if openings.is_empty() {
         return Ok(());
     }
-    let failed = |error: std::io::Error| Failure::Unreadable(format!("writing openings to {}: {error}; nothing of these was sent", dir.display()));
+    let failed =
+        |error: std::io::Error| Failure::Unreadable(format!("writing openings to {}: {error}; nothing of these was sent", dir.display()));
     crate::keystore::make_dir(dir).map_err(|error| crate::cli::kinds::sign::key_failure(&error))?;
     let write = |opening: &Opening| {
         let path = dir.join(format!("{}.opening.json", opening.record));

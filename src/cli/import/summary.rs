@@ -40,7 +40,10 @@ impl Summary {
         let mut members: BTreeMap<_, _> = self.counts.iter().map(|(name, count)| ((*name).to_owned(), Value::from(*count))).collect();
         let mut refused: Vec<_> = self.refused.iter().collect();
         refused.sort_by_key(|(line, _)| *line);
-        members.insert("refused_rows".to_owned(), refused.iter().map(|(line, problem)| refused_row(*line, problem)).collect::<Vec<_>>().into());
+        members.insert(
+            "refused_rows".to_owned(),
+            refused.iter().map(|(line, problem)| refused_row(*line, problem)).collect::<Vec<_>>().into(),
+        );
         Value::Object(members)
     }
 

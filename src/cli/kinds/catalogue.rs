@@ -80,7 +80,7 @@ pub struct PublishArgs {
     /// `<provider>:<local>`
     #[arg(long)]
     id: String,
-    /// One of its items; repeat
+    /// One of its items, of type text unless another is named; repeat
     #[arg(long, value_name = "NAME[:TYPE]")]
     items: Vec<String>,
     /// What it may be used for; at class conditional alone; repeat
@@ -152,7 +152,8 @@ pub fn newest_version(client: &Client, id: &str) -> Result<Option<u64>, Failure>
 /// [`Failure::Usage`] for a version that is no number, [`Failure::Refused`] with `dataset-unknown`.
 pub fn dataset_version(client: &Client, given: &str) -> Result<(String, u64), Failure> {
     if let Some((id, version)) = given.rsplit_once('@') {
-        let version = version.parse().map_err(|_| Failure::Usage(format!("--dataset {given}: expected ID@VERSION, the version a number")))?;
+        let version =
+            version.parse().map_err(|_| Failure::Usage(format!("--dataset {given}: expected ID@VERSION, the version a number")))?;
         return Ok((id.to_owned(), version));
     }
     let unknown = || Failure::Refused(Refusal::new(Code::DatasetUnknown, given, "a dataset of the catalogue"));

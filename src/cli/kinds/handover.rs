@@ -131,8 +131,7 @@ pub fn receipt(args: &ReceiptArgs, global: &Global) -> Result<(), Failure> {
         let expected = format!("{committed}, the commitment of delivery {delivery}");
         return Err(Failure::Refused(Refusal::new(Code::CommitmentMismatch, found, expected)));
     }
-    let body =
-        Members::new().with("commitment", own.to_hex()).with("result", args.result.as_str()).maybe("rows", args.rows).into_value();
+    let body = Members::new().with("commitment", own.to_hex()).with("result", args.result.as_str()).maybe("rows", args.rows).into_value();
     let signed = args.signing.sign(&signers, Kind::ShareReceipt, vec![delivery], body)?;
     submit(&client, signed.id, signed.note.as_bytes(), args.signing.no_wait, global)
 }

@@ -50,10 +50,11 @@ impl Members {
     }
 }
 
+/// The type of an item of which nothing else is said.
+pub const ITEM_TYPE: &str = "text";
+
 /// `NAME` or `NAME:TYPE` as an item of a dataset.
 pub fn item(text: &str) -> Value {
-    match text.rsplit_once(':') {
-        Some((name, kind)) => object([("name", name.into()), ("type", kind.into())]),
-        None => object([("name", text.into())]),
-    }
+    let (name, kind) = text.rsplit_once(':').unwrap_or((text, ITEM_TYPE));
+    object([("name", name.into()), ("type", kind.into())])
 }

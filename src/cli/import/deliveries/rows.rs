@@ -172,10 +172,11 @@ impl<'a> Head<'a> {
         let dataset = dataset_of(register, provider, &mapping.needed(row, "dataset")?)?;
         let value = mapping.needed(row, "batch")?;
         let batch = text::identifier(&value, |batch| check_local(batch).is_ok());
-        check_local(&batch).map_err(|_| Refusal::new(Code::FieldInvalid, format!("batch {value}"), "a name with Latin letters or digits"))?;
-        let rows = mapping.text(row, "rows").map(|rows| {
-            rows.parse().map_err(|_| Refusal::new(Code::FieldInvalid, format!("rows {rows}"), "an integer from 0 to 2^53-1"))
-        });
+        check_local(&batch)
+            .map_err(|_| Refusal::new(Code::FieldInvalid, format!("batch {value}"), "a name with Latin letters or digits"))?;
+        let rows = mapping
+            .text(row, "rows")
+            .map(|rows| rows.parse().map_err(|_| Refusal::new(Code::FieldInvalid, format!("rows {rows}"), "an integer from 0 to 2^53-1")));
         Ok(Head {
             provider,
             requester,
@@ -195,7 +196,8 @@ fn dataset_of<'a>(register: &'a Register, provider: &str, value: &str) -> Result
         Ok(_) => value.to_owned(),
         Err(_) => format!("{provider}:{}", text::identifier(value, |local| check_local(local).is_ok())),
     };
-    let unknown = || Refusal::new(Code::DatasetUnknown, format!("{value} ({id})"), format!("a dataset of {provider}; import datasets first"));
+    let unknown =
+        || Refusal::new(Code::DatasetUnknown, format!("{value} ({id})"), format!("a dataset of {provider}; import datasets first"));
     register.datasets.get(provider).and_then(|datasets| datasets.get(&fold(&id))).ok_or_else(unknown)
 }
 
