@@ -12,6 +12,7 @@ const LAYERS: [&str; 17] = [
     "limits",
     "store",
     "health",
+    "metrics",
     "consensus",
     "net",
     "query",
