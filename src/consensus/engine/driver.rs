@@ -186,23 +186,23 @@ impl Driver {
             }
             AppMsg::ReceivedProposalPart { from, published_by, part, reply } => {
                 let value = self.received_part(published_by.unwrap_or(from), part).await?;
-                answer(reply, value);
+                reply_with(reply, value);
             }
             AppMsg::Decided { certificate, reply, .. } => {
                 self.decided(certificate).await?;
-                answer(reply, ());
+                reply_with(reply, ());
             }
             AppMsg::Finalized { reply, .. } => self.gate.hold(reply),
             AppMsg::ProcessSyncedValue { height, round, proposer, value_bytes, reply } => {
                 let outcome = self.synced_value(height, round, proposer, value_bytes).await?;
-                answer(reply, outcome);
+                reply_with(reply, outcome);
             }
-            AppMsg::GetDecidedValues { range, reply } => answer(reply, self.decided_values(range).await?),
-            AppMsg::GetHistoryMinHeight { reply } => answer(reply, super::context::Height(1)),
-            AppMsg::ExtendVote { reply, .. } => answer(reply, None),
+            AppMsg::GetDecidedValues { range, reply } => reply_with(reply, self.decided_values(range).await?),
+            AppMsg::GetHistoryMinHeight { reply } => reply_with(reply, super::context::Height(1)),
+            AppMsg::ExtendVote { reply, .. } => reply_with(reply, None),
             AppMsg::VerifyVoteExtensions { extensions, reply, .. } => {
                 let refused = |(address, ())| (address, Err(VoteExtensionError::InvalidVoteExtension));
-                answer(reply, extensions.into_iter().map(refused).collect());
+                reply_with(reply, extensions.into_iter().map(refused).collect());
             }
         }
         Ok(())
@@ -303,7 +303,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// Answers the engine; one that no longer waits has moved on or is ending, and its channel says so next.
-fn answer<T>(reply: malachite_app::Reply<T>, value: T) {
+fn reply_with<T>(reply: malachite_app::Reply<T>, value: T) {
     if reply.send(value).is_err() {
         tracing::debug!("the engine did not wait for an answer");
     }

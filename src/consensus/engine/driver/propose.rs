@@ -10,7 +10,7 @@ use malachite_app::app::types::streaming::StreamId;
 use malachite_app::{NetworkMsg, Reply};
 
 use super::blocks::{Known, Proposed};
-use super::{Driver, answer, blocking, execute, now};
+use super::{Driver, blocking, execute, now, reply_with};
 use crate::consensus::engine::body::Body;
 use crate::consensus::engine::context::{Address, Height, Init, Ledger};
 use crate::consensus::engine::streams::{Assembled, parts};
@@ -40,7 +40,7 @@ impl Driver {
                 None => return Ok(()),
             },
         };
-        answer(reply, LocallyProposedValue::new(height, round, block));
+        reply_with(reply, LocallyProposedValue::new(height, round, block));
         self.send(proposed, block).await
     }
 

@@ -1,9 +1,10 @@
 //! `ReceivedProposalPart`: putting a proposal together and judging it.
 //!
-//! 1. Parts are gathered per peer and stream. 2. The proposal must name its round's proposer and carry that proposer's
-//! signature; others are dropped unanswered. 3. The body is executed in full, unless it is known. 4. A fresh proposal (no
-//! valid round) must be built by its round's proposer, at a time near the own clock. 5. A valid body is on disk before the
-//! engine hears of it. What was found valid stays so.
+//! 1. Parts are gathered per peer and stream.
+//! 2. The proposal must name its round's proposer and carry that proposer's signature; others are dropped unanswered.
+//! 3. The body is executed in full, unless it is known: what was found valid stays so.
+//! 4. A fresh proposal (no valid round) must be built by its round's proposer, at a time near the own clock.
+//! 5. A valid body is on disk before the engine hears of it.
 
 use std::sync::Arc;
 

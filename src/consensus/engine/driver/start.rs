@@ -7,7 +7,7 @@ use malachite_app::app::engine::host::{HeightParams, Next};
 use malachite_app::app::types::ProposedValue;
 use malachite_app::app::types::core::Round;
 
-use super::{Driver, answer};
+use super::{Driver, reply_with};
 use crate::consensus::engine::context::{Height, Ledger};
 use crate::consensus::engine::start::timeouts;
 
@@ -20,7 +20,7 @@ impl Driver {
         for (block, known) in found {
             self.blocks.insert(block, known);
         }
-        answer(reply, (Height(height), self.params()));
+        reply_with(reply, (Height(height), self.params()));
         Ok(())
     }
 
@@ -43,13 +43,13 @@ impl Driver {
                 values.extend(self.judge(proposal).await?);
             }
         }
-        answer(reply, values);
+        reply_with(reply, values);
         Ok(())
     }
 
     /// Lets the engine go on to the next height.
     pub(super) fn start_next(&mut self, reply: Reply<Next<Ledger>>) {
-        answer(reply, Next::Start(Height(self.next.height), self.params()));
+        reply_with(reply, Next::Start(Height(self.next.height), self.params()));
     }
 
     fn params(&self) -> HeightParams<Ledger> {
