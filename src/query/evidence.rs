@@ -11,14 +11,17 @@ use crate::core::hash::Hash;
 use crate::core::json::{self, Strings};
 use crate::core::kinds::Kind;
 use crate::core::limits::EVIDENCE_BYTES_MAX;
+use crate::core::note::Note;
 use crate::core::record::{Record, RecordSignature};
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules::{self, KeyState};
+use crate::core::validators::ValidatorSet;
 use crate::log::evidence::{Evidence, ProvenLeaf};
 use crate::log::merkle::inclusion_proof;
 use crate::query::QueryError;
 use crate::query::records::indexed;
 use crate::store::Reader;
+use crate::verify;
 
 /// The evidence for the committed records with these ids: JCS text. Handovers are empty: no kind of record changes the set
 /// of validators, so the genesis' set is the last one reached.
@@ -45,9 +48,10 @@ pub fn evidence(reader: &Reader, ids: &BTreeSet<Hash>, public: &PublicCheckpoint
         positions.into_iter().map(|position| proven_leaf(reader, position, size)).collect()
     };
     let genesis = reader.genesis();
+    let (note, set) = (Note::parse(public.note.as_bytes())?, judging_set(reader, size)?);
     let evidence = Evidence {
         blocks: proven(blocks)?,
-        checkpoint: public.note.clone(),
+        checkpoint: verify::known_lines(&note, genesis, &set).to_text(),
         entries: proven(entries)?,
         genesis: json::parse(&genesis.bytes, Strings::Strict)?,
         handovers: Vec::new(),
@@ -61,6 +65,12 @@ pub fn evidence(reader: &Reader, ids: &BTreeSet<Hash>, public: &PublicCheckpoint
         return Err(Refusal::new(Code::TooLarge, format!("{} bytes", text.len()), expected).into());
     }
     Ok(text)
+}
+
+/// The set that judges the checkpoint of `size`.
+fn judging_set(reader: &Reader, size: u64) -> Result<ValidatorSet, QueryError> {
+    let head = size.checked_sub(1).map(|position| reader.height_of(position)).transpose()?.flatten();
+    Ok(rules::validator_set(reader, head.unwrap_or(1)))
 }
 
 /// The position of the entry of the block that holds `position`.
