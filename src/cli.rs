@@ -179,4 +179,9 @@ mod tests {
         let short: Vec<_> = found.iter().filter(|(_, help)| examples(help) < 2).map(|(path, _)| path).collect();
         assert!(short.is_empty(), "{short:?}");
     }
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Cli::command().debug_assert();
+    }
 }

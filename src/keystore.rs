@@ -218,9 +218,10 @@ pub fn make_dir(dir: &Path) -> Result<(), KeyError> {
 }
 
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyError> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent).map_err(KeyError::io("create", parent))?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(KeyError::io("create", path))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(KeyError::io("write", path))?;
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent).and_then(|dir| dir.sync_all()).map_err(KeyError::io("sync", parent))
 }
 

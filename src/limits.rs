@@ -138,3 +138,64 @@ pub const PAGE_LOOKS_MAX: usize = 20_000;
 pub const TERM_CHUNK: usize = 128;
 /// Requests and datasets through which one chain reaches further records: beyond it the chain of a later link is the answer.
 pub const CHAIN_LINKS_MAX: usize = 10_000;
+
+/// A part's piece of a proposed body: small enough that votes are not stuck behind it for long.
+pub const PART_BYTES: usize = 128 * 1024;
+/// A message on the validators' mesh: a piece with its frame, or a certificate of 22 votes.
+pub const ENGINE_MESSAGE_BYTES_MAX: u64 = 512 * 1024;
+/// Unfinished streams of parts of one peer: its proposal of this round, and re-proposals and restreams around it.
+pub const STREAMS_PER_PEER_MAX: usize = 4;
+/// Bytes of a stream's id: ours have 24.
+pub const STREAM_ID_BYTES_MAX: usize = 32;
+/// Whole proposals of heights above the next one: of validators that are one or two heights ahead.
+pub const PROPOSALS_LATER_MAX: usize = 8;
+/// Of one peer.
+pub const PROPOSALS_LATER_PER_PEER_MAX: usize = 2;
+/// Proposals of one round that are executed: its proposer has one, a second one shows that it lies.
+pub const PROPOSALS_PER_ROUND_MAX: usize = 2;
+/// Proposals of rounds further ahead are passed over: together these two bound what a lying proposer can put on disk.
+pub const PROPOSAL_ROUNDS_AHEAD_MAX: u32 = 32;
+/// Executed blocks of a height in memory; more are read back from disk.
+pub const KNOWN_BLOCKS_MAX: usize = 4;
+/// Space written ahead for proposed bodies: a few blocks of the default policy.
+pub const UNDECIDED_SPACE_BYTES: usize = 4 * 1024 * 1024;
+/// Passes over candidates: one may build on a record that stood behind it.
+pub const CANDIDATE_PASSES_MAX: usize = 3;
+/// A proposer with nothing to say waits at most this long for a record, and the driver with it.
+pub const PROPOSER_WAIT_MAX: Duration = Duration::from_secs(2);
+/// The driver looks around this often when nothing wakes it.
+pub const DRIVER_TICK: Duration = Duration::from_millis(250);
+/// The longest timeout of a round: so that a network that was cut goes on within a minute of healing.
+pub const ROUND_TIMEOUT_MAX: Duration = Duration::from_secs(60);
+/// Connections from one address: all validators of a test network share one.
+pub const ENGINE_CONNECTIONS_PER_IP_MAX: usize = 128;
+/// Future heights whose votes are kept while catching up.
+pub const ENGINE_QUEUED_HEIGHTS_MAX: usize = 10;
+/// Requests to the engine's state dump; none is sent.
+pub const ENGINE_REQUESTS_MAX: usize = 4;
+/// How long the engine's actors get to end, of the 10 s of a stop.
+pub const ENGINE_STOP_TIMEOUT: Duration = Duration::from_secs(3);
+/// Statuses tell peers that a node is behind, and a node that it is not.
+pub const STATUS_EVERY: Duration = Duration::from_secs(1);
+/// A peer whose last status is this old is not counted.
+pub const PEER_SILENCE: Duration = Duration::from_secs(10);
+/// A peer that does not serve decided blocks within this time is passed over.
+pub const SYNC_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Heights asked for at once; an answer also ends at its bytes.
+pub const SYNC_HEIGHTS_MAX: usize = 32;
+/// An answer of value sync.
+pub const SYNC_RESPONSE_BYTES_MAX: u64 = 10 * 1024 * 1024;
+/// Bodies of an answer that this node gives, well below that.
+pub const SYNC_ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A node that hears of no peer calls itself ready after this time: it can serve what it holds.
+pub const ALONE_READY_AFTER: Duration = Duration::from_secs(2);
+/// A ready node that is this many heights behind is syncing again; below that it is in the middle of things.
+pub const BEHIND_HEIGHTS_MAX: u64 = 20;
+/// So is one that is behind for this long without a new block.
+pub const BEHIND_LONG: Duration = Duration::from_secs(10);
+/// A validator without a block, in a ledger that is this high, may have lost its disk; below that it is a slow starter.
+pub const NEW_LEDGER_HEIGHTS: u64 = 16;
+/// Behind for this long without a new block: it is said loudly.
+pub const STUCK_SAID: Duration = Duration::from_secs(30);
+/// Then the engine is started again.
+pub const STUCK_AGAIN: Duration = Duration::from_secs(60);

@@ -4,6 +4,7 @@ mod it {
     mod admission;
     mod api;
     mod cluster;
+    mod engine;
     #[cfg(feature = "test-faults")]
     mod faults;
     mod genesis;

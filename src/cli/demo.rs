@@ -312,9 +312,10 @@ impl Demo {
         let chain = self.sharelog(&["chain", &id])?;
         let chain = chain.get("items").and_then(Value::as_array).context("a chain")?;
         let kinds: Vec<_> = chain.iter().map(|record| text(record, "kind")).collect();
+        let links: Vec<_> = kinds.chunk_by(|a, b| a == b).map(|run| format!("{} x {}", run.len(), run[0])).collect();
         self.step(
             &format!("Who got what, and when: nhs-stockport-ccg received {} batches", items.len()),
-            &format!("each batch hangs on its request, answer and duty: {}", kinds.join(" > ")),
+            &format!("each batch hangs on its request, answer and duty: {}", links.join(" > ")),
         );
         Ok(id)
     }
@@ -441,7 +442,8 @@ fn quoted(argument: &str) -> String {
 /// The integer members of an import's summary, in words.
 fn counts(summary: &Value) -> String {
     let members = summary.as_object().into_iter().flatten();
-    let counted = members.filter_map(|(name, value)| value.as_u64().map(|count| format!("{count} {}", name.replace('_', " "))));
+    let counted = members
+        .filter_map(|(name, value)| value.as_u64().filter(|count| *count > 0).map(|count| format!("{count} {}", name.replace('_', " "))));
     counted.collect::<Vec<_>>().join(", ")
 }
 

@@ -25,7 +25,7 @@ use self::driver::{Driver, End, Shared};
 use self::heard::Heard;
 use self::last_signed::LastSigned;
 use self::signing::{Checker, Signer};
-use self::start::{Part, Plan, Session};
+use self::start::{Plan, Session, Standing};
 use self::undecided::Undecided;
 use crate::consensus::pool::Pool;
 use crate::core::genesis::Genesis;
@@ -43,7 +43,7 @@ pub struct Engine {
     pub network_key: SecretKey,
     /// Multiaddress to listen on.
     pub listen: String,
-    /// Folder of the engine's own files: `wal/`, `undecided`, `last-signed`.
+    /// Folder of the engine's own files: `wal/`, `undecided`, `last-signed`; and of the operator's flag `rejoin`.
     pub dir: PathBuf,
     pub propose_timeout: Duration,
     pub writer: Writer,
@@ -117,31 +117,38 @@ fn open_last_signed(dir: &std::path::Path, height: u64) -> anyhow::Result<LastSi
     if let Some(last) = LastSigned::open(&path)? {
         return Ok(last);
     }
-    if height > 0 {
+    if height == 0 {
+        return Ok(LastSigned::create(&path, 0)?);
+    }
+    let flag = dir.join("rejoin");
+    if !flag.exists() {
         anyhow::bail!(
-            "{} is missing while the store is at height {height}: what this validator signed last is unknown, and signing again \
-             could contradict it; restore the file, or start with an empty data folder and a new consensus key",
-            path.display()
+            "{} is missing while the store is at height {height}: what this validator signed last is unknown; restore the file, or \
+             make an empty file {} to let it follow without voting until a height in which it cannot have voted yet",
+            path.display(),
+            flag.display()
         );
     }
-    Ok(LastSigned::create(&path, 0)?)
+    let last = LastSigned::create_unknown(&path)?;
+    std::fs::remove_file(&flag).with_context(|| format!("removing {}", flag.display()))?;
+    Ok(last)
 }
 
 /// Sessions of the engine, one after the other, until `stop` or an error.
 async fn run_sessions(plan: &Plan, shared: &Arc<Shared>, stop: &CancellationToken) -> anyhow::Result<()> {
     loop {
-        let part = if (shared.reader.head().height + 1 < shared.signer.height()) | shared.signer.take_refused() {
-            tracing::warn!(height = shared.signer.height(), "Following without voting until the height signed last is decided");
-            Part::Follows
+        let standing = if (shared.reader.head().height.saturating_add(1) < shared.signer.height()) | shared.signer.take_refused() {
+            tracing::warn!(height = shared.signer.height(), "following without voting until the height signed last is decided");
+            Standing::Follows
         } else {
-            Part::Votes
+            Standing::Votes
         };
-        let session = Session::start(plan, part).await?;
-        let (end, session) = Driver::run(Arc::clone(shared), session, part, stop).await;
+        let session = Session::start(plan, standing).await?;
+        let (end, session) = Driver::run(Arc::clone(shared), session, standing, stop).await;
         session.stop().await;
         match end? {
             End::Stopped => return Ok(()),
-            End::Again(reason) => tracing::warn!(reason, "Starting the engine again"),
+            End::Again(reason) => tracing::warn!(reason, "starting the engine again"),
         }
     }
 }

@@ -155,6 +155,11 @@ pub fn strings<S: AsRef<str>>(items: impl IntoIterator<Item = S>) -> Value {
 /// RFC 8785 section 3.2.2.2: the short escapes, `\u00xx` in lower case for other controls, all else as it is.
 fn write_string(string: &str, out: &mut String) {
     out.push('"');
+    if !string.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        out.push_str(string);
+        out.push('"');
+        return;
+    }
     for character in string.chars() {
         match character {
             '"' => out.push_str("\\\""),
@@ -184,7 +189,8 @@ pub fn parse(bytes: &[u8], strings: Strings) -> Result<Value, Refusal> {
     if parser.at != text.len() {
         return Err(parser.malformed("more text after the value", "the end"));
     }
-    let canonical = value.to_jcs();
+    let mut canonical = String::with_capacity(bytes.len());
+    value.write_jcs(&mut canonical);
     if canonical.as_bytes() != bytes {
         let at = canonical.bytes().zip(bytes).position(|(a, b)| a != *b).unwrap_or(canonical.len().min(bytes.len()));
         return Err(Refusal::new(Code::JsonNotCanonical, format!("another byte at {at}"), "RFC 8785 (JCS) text on one line"));

@@ -19,8 +19,8 @@ pub use duty_declare::DutyDeclare;
 pub use key_rotate::KeyRotate;
 pub use share_answer::ShareAnswer;
 pub use share_deliver::ShareDeliver;
-pub use share_receipt::ShareReceipt;
-pub use share_request::ShareRequest;
+pub use share_receipt::{ReceiptResult, ShareReceipt};
+pub use share_request::{RequestedDataset, ShareRequest};
 
 use crate::core::fields::Fields;
 use crate::core::hash::Hash;

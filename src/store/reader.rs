@@ -211,15 +211,15 @@ impl Reader {
         Ok(self.place(&view, height).map_or(view.head.size, |place| place.header.first))
     }
 
-    /// Rows of `table` with keys after `after`, ascending by key (see `store/rows.rs`), at most `limit`.
+    /// Rows of `table` with keys after `after`, ascending by key, at most `limit`; without those whose key is a record id
+    /// and something behind it (see `store/rows.rs`).
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn rows(&self, table: Table, after: Option<&str>, limit: usize) -> Result<Vec<(String, Arc<Value>)>, StoreError> {
         let view = self.view()?;
         let prefix = rows::prefix(table);
-        let mut end = prefix.clone();
-        end.push(2);
+        let end = rows::end(table);
         let start = after.map_or_else(|| prefix.clone(), |key| rows::encode_key(table, key));
         let lower = if after.is_some() { Bound::Excluded(start.clone()) } else { Bound::Included(start.clone()) };
         let mut newer = BTreeMap::new();
@@ -245,7 +245,7 @@ impl Reader {
                         newer.next();
                     }
                     (_, Some((key, value))) => {
-                        found.push((key.to_vec(), Arc::new(rows::decode_value(value).ok_or_else(malformed_row)?)));
+                        found.push((key.to_vec(), rows::decode_value(value).ok_or_else(malformed_row)?));
                         next_stored = stored.next().transpose()?;
                     }
                     (Some(_), None) => break,
@@ -268,7 +268,7 @@ impl Reader {
         }
         self.noting(|| {
             let stored = self.shared.db.get(&key)?;
-            stored.map(|value| rows::decode_value(&value).map(Arc::new).ok_or_else(malformed_row)).transpose()
+            stored.map(|value| rows::decode_value(&value).ok_or_else(malformed_row)).transpose()
         })
     }
 

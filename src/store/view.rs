@@ -61,7 +61,7 @@ fn encode_rows(changes: &Changes) -> BTreeMap<Vec<u8>, Option<Arc<Value>>> {
 pub fn genesis_batch(genesis: &Genesis) -> Batch {
     let mut batch = Batch::default();
     for (key, value) in encode_rows(&genesis.rows()) {
-        batch.write(key, value.map(|value| value.to_jcs().into_bytes()));
+        batch.write(key, value.map(|value| rows::encode_value(&value)));
     }
     batch
 }
@@ -81,7 +81,7 @@ pub fn merge(layers: &[Arc<Layer>]) -> Batch {
         }
     }
     for (key, value) in last_rows {
-        batch.write(key.clone(), value.as_ref().map(|value| value.to_jcs().into_bytes()));
+        batch.write(key.clone(), value.as_ref().map(|value| rows::encode_value(value)));
     }
     for (term, positions) in terms {
         if let Some(first) = positions.first() {

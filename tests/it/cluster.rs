@@ -12,7 +12,8 @@ struct Seeded(u64);
 
 impl Seeded {
     fn new() -> Self {
-        let seed = std::env::var("SHARELOG_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| u64::from(std::process::id()) + 1);
+        let seed =
+            std::env::var("SHARELOG_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| u64::from(std::process::id()) + 1);
         println!("SHARELOG_SEED={seed}");
         Seeded(seed)
     }
@@ -169,7 +170,12 @@ fn damage_files(dir: &std::path::Path) -> usize {
 
 /// Cuts the newest log file in the middle of what is written.
 fn tear_tail(dir: &std::path::Path) {
-    let newest = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "log")).max().unwrap();
+    let newest = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "log"))
+        .max()
+        .unwrap();
     let bytes = std::fs::read(&newest).unwrap();
     let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
     let file = std::fs::File::options().write(true).open(&newest).unwrap();

@@ -158,8 +158,10 @@ pub fn record_id(note: &str) -> Hash {
 
 /// Signs a duty of its own: the smallest record that stands alone.
 pub fn duty(origin: &str, agency: &str, local: &str, key: &(VerifierKey, SecretKey)) -> String {
-    let body = object([("basis", strings(["Test Act"])), ("id", format!("{agency}:{local}").into()), ("title", format!("Duty {local}").into())]);
-    Draft { at: now(), by: agency.to_owned(), kind: Kind::DutyDeclare, refs: Vec::new(), uid: uid(), body }.sign(origin, &[(&key.0, &key.1)])
+    let body =
+        object([("basis", strings(["Test Act"])), ("id", format!("{agency}:{local}").into()), ("title", format!("Duty {local}").into())]);
+    Draft { at: now(), by: agency.to_owned(), kind: Kind::DutyDeclare, refs: Vec::new(), uid: uid(), body }
+        .sign(origin, &[(&key.0, &key.1)])
 }
 
 /// What became of a submission; an unknown one may or may not be committed.
@@ -186,7 +188,14 @@ impl Load<'_> {
     pub fn run<T>(&self, during: impl FnOnce() -> T) -> (OperationLog, T) {
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let writers: Vec<_> = (0..self.keys.len()).map(|writer| scope.spawn({ let stop = &stop; move || self.write(writer, stop) })).collect();
+            let writers: Vec<_> = (0..self.keys.len())
+                .map(|writer| {
+                    scope.spawn({
+                        let stop = &stop;
+                        move || self.write(writer, stop)
+                    })
+                })
+                .collect();
             let result = during();
             stop.store(true, Ordering::Relaxed);
             let log = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
@@ -195,7 +204,8 @@ impl Load<'_> {
     }
 
     fn write(&self, writer: usize, stop: &AtomicBool) -> OperationLog {
-        let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(20))).http_status_as_error(false).build().into();
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(20))).http_status_as_error(false).build().into();
         let (agency, key) = &self.keys[writer];
         let mut log = Vec::new();
         let mut count = 0;

@@ -37,7 +37,11 @@ fn every_malformed_note_has_its_code() {
     let key = network.key("agency-0", "office");
     let text = draft("x").text(&origin);
     let changed = |from: &str, to: &str| sign_text(&text.replacen(from, to, 1), &key);
-    let twice = format!("{}{}", sign_text(&text, &key), sign_text(&text, &key).rsplit_once("\n\u{2014}").map(|(_, line)| format!("\u{2014}{line}")).unwrap());
+    let twice = format!(
+        "{}{}",
+        sign_text(&text, &key),
+        sign_text(&text, &key).rsplit_once("\n\u{2014}").map(|(_, line)| format!("\u{2014}{line}")).unwrap()
+    );
     let deep = format!("\"body\":{}{}", "[".repeat(60), "]".repeat(60));
     let cases = [
         ("no note", "hello".to_owned(), 400, "note-malformed"),

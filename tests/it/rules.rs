@@ -303,7 +303,7 @@ fn dataset_publish() {
         ("class", json!("withheld"), Code::FieldMissing, "R-DATASET-3"),
         ("bar", json!("Act 2"), Code::FieldUnknown, "R-DATASET-3"),
         ("items", json!([item("a"), item("b"), item("a")]), Code::FieldInvalid, "R-DATASET-4"),
-        ("items", json!([{"name": "a"}]), Code::FieldMissing, ""),
+        ("items", json!([{"type": "text"}]), Code::FieldMissing, ""),
         ("items", json!([]), Code::FieldInvalid, ""),
         ("items", json!((0..257).map(|index| item(&index.to_string())).collect::<Vec<_>>()), Code::FieldInvalid, ""),
         ("duty", json!("agency-0:none"), Code::DutyUnknown, "R-DATASET-5"),

@@ -30,21 +30,64 @@ impl Shared {
         let run = |arguments: &[&str]| network.cli(arguments).unwrap_or_else(|(status, text)| panic!("{arguments:?}: {status}: {text}"));
         run(&["duty", "declare", "--id", "agency-1:register", "--title", "Register", "--basis", "Register Act", "--key", &office1]);
         run(&[
-            "dataset", "publish", "--id", "agency-0:roads", "--title", "Roads", "--version", "1", "--class", "unconditional", "--frequency",
-            "monthly", "--key", &head0,
+            "dataset",
+            "publish",
+            "--id",
+            "agency-0:roads",
+            "--title",
+            "Roads",
+            "--version",
+            "1",
+            "--class",
+            "unconditional",
+            "--frequency",
+            "monthly",
+            "--key",
+            &head0,
         ]);
         let request = run(&[
-            "share", "request", "--dataset", "agency-0:roads", "--duty", "agency-1:register", "--basis", "Register Act", "--purpose",
-            "street lists", "--mode", "file", "--sort", "ordinary", "--key", &office1,
+            "share",
+            "request",
+            "--dataset",
+            "agency-0:roads",
+            "--duty",
+            "agency-1:register",
+            "--basis",
+            "Register Act",
+            "--purpose",
+            "street lists",
+            "--mode",
+            "file",
+            "--sort",
+            "ordinary",
+            "--key",
+            &office1,
         ]);
         let request = text(&request, "id").to_owned();
-        let grant = run(&["share", "answer", "--request", &request, "--outcome", "agree", "--dataset", "agency-0:roads", "--key", &office0]);
+        let grant =
+            run(&["share", "answer", "--request", &request, "--outcome", "agree", "--dataset", "agency-0:roads", "--key", &office0]);
         let grant = text(&grant, "id").to_owned();
         std::fs::write(network.path("roads.csv"), "id,name\n1,First Street\n").unwrap();
         let (file, opening) = (network.path("roads.csv"), network.path("roads.opening.json"));
         let delivery = run(&[
-            "share", "deliver", "--grant", &grant, "--dataset", "agency-0:roads", "--version", "1", "--batch", "b1", "--mode", "file",
-            "--file", path(&file), "--opening", path(&opening), "--key", &office0,
+            "share",
+            "deliver",
+            "--grant",
+            &grant,
+            "--dataset",
+            "agency-0:roads",
+            "--version",
+            "1",
+            "--batch",
+            "b1",
+            "--mode",
+            "file",
+            "--file",
+            path(&file),
+            "--opening",
+            path(&opening),
+            "--key",
+            &office0,
         ]);
         let delivery = text(&delivery, "id").to_owned();
         Shared { network, request, grant, delivery }
@@ -66,15 +109,24 @@ fn a_request_lives_from_duty_to_receipt_and_is_proven_offline() {
     let (_, before) = network.net.head(0).unwrap();
     let (status, output) = network
         .cli(&[
-            "share", "receipt", "--delivery", &shared.delivery, "--file", path(&network.path("other.csv")), "--opening", path(&opening),
-            "--key", &office1,
+            "share",
+            "receipt",
+            "--delivery",
+            &shared.delivery,
+            "--file",
+            path(&network.path("other.csv")),
+            "--opening",
+            path(&opening),
+            "--key",
+            &office1,
         ])
         .unwrap_err();
     assert_eq!(status, 5, "{output}");
     assert!(output.contains("commitment-mismatch"), "{output}");
     assert_eq!(network.net.head(0).unwrap().1, before, "nothing was sent");
     // The real one.
-    let receipt = ["share", "receipt", "--delivery", &shared.delivery, "--file", path(&file), "--opening", path(&opening), "--key", &office1];
+    let receipt =
+        ["share", "receipt", "--delivery", &shared.delivery, "--file", path(&file), "--opening", path(&opening), "--key", &office1];
     network.cli(&receipt).unwrap();
     let (status, output) = network.cli(&receipt).unwrap_err();
     assert_eq!(status, 5, "a second receipt: {output}");
@@ -124,17 +176,55 @@ fn what_a_rule_refuses_has_its_code_and_exit_status() {
     let unknown = "ab".repeat(32);
     let file = network.path("roads.csv");
     let request = |dataset: &'static str, key: &str| {
-        ["share", "request", "--dataset", dataset, "--duty", "agency-1:register", "--basis", "Act", "--purpose", "p", "--mode", "file", "--sort", "ordinary", "--key", key]
-            .map(str::to_owned)
-            .to_vec()
+        [
+            "share",
+            "request",
+            "--dataset",
+            dataset,
+            "--duty",
+            "agency-1:register",
+            "--basis",
+            "Act",
+            "--purpose",
+            "p",
+            "--mode",
+            "file",
+            "--sort",
+            "ordinary",
+            "--key",
+            key,
+        ]
+        .map(str::to_owned)
+        .to_vec()
     };
     let deliver = |grant: &str, batch: &str, key: &str| {
-        ["share", "deliver", "--grant", grant, "--dataset", "agency-0:roads", "--version", "1", "--batch", batch, "--mode", "file", "--file", path(&file), "--opening", path(&network.path(&format!("{batch}.opening.json"))), "--key", key]
-            .map(str::to_owned)
-            .to_vec()
+        [
+            "share",
+            "deliver",
+            "--grant",
+            grant,
+            "--dataset",
+            "agency-0:roads",
+            "--version",
+            "1",
+            "--batch",
+            batch,
+            "--mode",
+            "file",
+            "--file",
+            path(&file),
+            "--opening",
+            path(&network.path(&format!("{batch}.opening.json"))),
+            "--key",
+            key,
+        ]
+        .map(str::to_owned)
+        .to_vec()
     };
     let answer = |request: &str, key: &str| {
-        ["share", "answer", "--request", request, "--outcome", "agree", "--dataset", "agency-0:roads", "--key", key].map(str::to_owned).to_vec()
+        ["share", "answer", "--request", request, "--outcome", "agree", "--dataset", "agency-0:roads", "--key", key]
+            .map(str::to_owned)
+            .to_vec()
     };
     let cases = [
         ("dataset-unknown", request("agency-0:nothing@1", &office1)),

@@ -4,12 +4,16 @@ mod ledger;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use ledger::{CACHE_BYTES, Ledger};
+use sharelog::core::hash::Hash;
 use sharelog::core::rules;
 use sharelog::core::time::Time;
+use sharelog::log::entry::BlockEntry;
 use sharelog::log::merkle::{consistency_proof, inclusion_proof, leaf_hash, root_at, verify_consistency, verify_inclusion};
+use sharelog::store::execution::{self, BlockFault};
 use sharelog::store::{Block, Reader, StoreError, check, open, rebuild};
 
 fn copy_dir(from: &Path, to: &Path) {
@@ -293,6 +297,117 @@ fn a_copy_of_a_running_store_is_what_a_kill_leaves() {
         assert_eq!(reader.head().height, number);
         assert_sound(&reader);
     }
+}
+
+#[test]
+fn readers_miss_nothing_while_layers_move_to_sled() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::new();
+    let (mut writer, reader) = ledger.open(dir.path());
+    let duties = sharelog::core::state::Table("duty");
+    std::thread::scope(|scope| {
+        let readers = [reader.clone(), reader.clone()].map(|reader| {
+            scope.spawn(move || {
+                while reader.head().height < 40 {
+                    let head = reader.head();
+                    let wanted: Vec<_> = (0..head.size).filter(|position| position % 101 != 100).collect();
+                    assert_eq!(reader.positions("kind:duty.declare", 0, head.size, usize::MAX).unwrap(), wanted);
+                    assert!(reader.rows(duties, None, usize::MAX).unwrap().len() >= wanted.len());
+                    assert_eq!(root_at(&reader, head.size).unwrap(), head.root);
+                }
+            })
+        });
+        for _ in 0..40 {
+            let records: Vec<_> = (0..100).map(|_| ledger.duty(1)).collect();
+            ledger.append(&mut writer, &records);
+        }
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    });
+    assert_sound(&reader);
+}
+
+#[test]
+fn a_full_file_is_followed_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::new();
+    let (mut writer, reader) = ledger.open(dir.path());
+    while !dir.path().join("log/00000002.log").exists() {
+        let records: Vec<_> = (0..72).map(|_| ledger.long_duty(1)).collect();
+        ledger.append(&mut writer, &records);
+    }
+    let height = reader.head().height;
+    writer.close().unwrap();
+    drop(reader);
+    let (writer, reader) = ledger.open(dir.path());
+    assert_eq!(reader.head().height, height);
+    assert_eq!(reader.block(height).unwrap().unwrap().records.len(), 72);
+    assert_eq!(reader.block(1).unwrap().unwrap().records.len(), 72);
+    writer.close().unwrap();
+    drop(reader);
+    // A body in the first file is read when it is wanted, and then found out.
+    let mut bytes = fs::read(segment(dir.path())).unwrap();
+    bytes[2_000] ^= 1;
+    fs::write(segment(dir.path()), &bytes).unwrap();
+    let report = check::check(dir.path(), &ledger.genesis, CACHE_BYTES, &mut |_, _| {}).unwrap();
+    assert!(report.damage[0].contains("00000001.log at byte 0"), "{report:?}");
+    bytes[2_000] ^= 1;
+    bytes[4] ^= 1;
+    fs::write(segment(dir.path()), &bytes).unwrap();
+    let opened = open(dir.path(), ledger.genesis.clone(), CACHE_BYTES).map(|_| ());
+    assert!(matches!(opened, Err(StoreError::Corrupt { .. })), "{opened:?}");
+    fs::remove_file(segment(dir.path())).unwrap();
+    let opened = open(dir.path(), ledger.genesis.clone(), CACHE_BYTES).map(|_| ());
+    assert!(matches!(opened, Err(StoreError::Corrupt { .. })), "{opened:?}");
+}
+
+#[test]
+fn a_block_that_is_not_what_its_records_give_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::new();
+    let (mut writer, reader) = ledger.open(dir.path());
+    ledger.append(&mut writer, &[]);
+    let records = [ledger.duty(1), ledger.duty(2)];
+    let (block, execution) = ledger.block(&reader, &records);
+    let head = reader.head();
+    let replayed = |entry: &BlockEntry, leaves: &[Arc<[u8]>]| {
+        let known = |_: &Hash| None;
+        execution::replay(&reader, &head, &ledger.genesis, entry.to_text().as_bytes(), leaves, &known)
+    };
+    let (again, parsed) = replayed(&block.entry, &block.records).unwrap();
+    assert_eq!((again.leaf_hashes, again.changes, again.frontier), (execution.leaf_hashes, execution.changes, execution.frontier));
+    assert_eq!(parsed[1].id(), records[1].id());
+    let wrong = Hash::of(b"wrong");
+    let other_entries = [
+        BlockEntry { state: wrong, ..block.entry.clone() },
+        BlockEntry { root: wrong, ..block.entry.clone() },
+        BlockEntry { next: wrong, ..block.entry.clone() },
+        BlockEntry { previous: wrong, ..block.entry.clone() },
+        BlockEntry { validators: wrong, ..block.entry.clone() },
+        BlockEntry { rules: 2, ..block.entry.clone() },
+        BlockEntry { height: 3, ..block.entry.clone() },
+        BlockEntry { first: 0, ..block.entry.clone() },
+        BlockEntry { position: block.entry.position + 1, ..block.entry.clone() },
+        BlockEntry { proposer: "agency-9".into(), ..block.entry.clone() },
+        BlockEntry { ledger: "another".into(), ..block.entry.clone() },
+        BlockEntry { time: head.time, ..block.entry.clone() },
+    ];
+    for entry in other_entries {
+        assert!(matches!(replayed(&entry, &block.records), Err(BlockFault::Entry { .. })), "{entry:?}");
+    }
+    let twice = [block.records[0].clone(), block.records[0].clone()];
+    assert!(matches!(replayed(&block.entry, &twice), Err(BlockFault::Record { position: 2, .. })));
+    let mut leaf = block.records[1].to_vec();
+    let at = leaf.len() - 20;
+    leaf[at] = if leaf[at] == b'A' { b'B' } else { b'A' };
+    let forged = [block.records[0].clone(), leaf.into()];
+    assert!(matches!(replayed(&block.entry, &forged), Err(BlockFault::Record { position: 2, .. })));
+    let (mut empty, _) = ledger.block(&reader, &[]);
+    empty.entry.time = head.time.plus_ms(9_999);
+    assert!(matches!(replayed(&empty.entry, &[]), Err(BlockFault::Entry { member: "time", .. })));
+    let misplaced = Block { entry: BlockEntry { height: 3, ..block.entry.clone() }, ..block.clone() };
+    assert!(matches!(writer.append(&misplaced, &ledger.block(&reader, &records).1), Err(StoreError::Misplaced { height: 3 })));
 }
 
 #[test]

@@ -256,7 +256,10 @@ async fn send_raw(key: &SecretKey, validator: &Validator, message: &[u8]) -> Opt
                     swarm.behaviour_mut().send_request(&peer_id, Bytes::copy_from_slice(message));
                 }
                 SwarmEvent::Behaviour(request_response::Event::Message { message, .. }) => {
-                    if let request_response::Message::Response { response, .. } = message {
+                    // An answer without a byte is a stream that was closed, and the connection soon is.
+                    if let request_response::Message::Response { response, .. } = message
+                        && !response.is_empty()
+                    {
                         return Some(response);
                     }
                 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Inner to outer: a module may use itself and those before it.
-const LAYERS: [&str; 16] = [
+const LAYERS: [&str; 17] = [
     "core",
     "locale",
     "log",
@@ -12,13 +12,14 @@ const LAYERS: [&str; 16] = [
     "limits",
     "store",
     "health",
+    "metrics",
     "consensus",
     "net",
     "query",
     "keystore",
     "config",
-    "node",
     "api",
+    "node",
     "cli",
     "main",
 ];
@@ -60,7 +61,7 @@ fn an_outer_module_may_use_an_inner_one_never_the_reverse() {
             continue;
         }
         let own = layer(&file).unwrap_or_else(|| panic!("{file} belongs to no layer"));
-        for (number, line) in text.lines().enumerate() {
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
             for used in line.split("crate::").skip(1) {
                 let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                 match layer(&used) {

@@ -24,8 +24,13 @@ fn refused(evidence: &Evidence, step: &str, why: &str) {
     assert!(failed.starts_with(&format!("{step}:")) && failed.contains(why), "{failed}");
 }
 
+/// An agency's key: agency, role, generation.
+type Key<'a> = (&'a str, Role, u32);
+/// A record to come: writer, kind, body, keys that sign.
+type Draft<'a> = (&'a str, Kind, Value, &'a [Key<'a>]);
+
 /// A ledger of one block of records under the first set, and the file that shows all of them.
-fn shown(records: &[(&str, Kind, Value, &[(&str, Role, u32)])]) -> Evidence {
+fn shown(records: &[Draft<'_>]) -> Evidence {
     let mut ledger = Ledger::new();
     let origin = ledger.origin.clone();
     let mut notes = Vec::new();
@@ -51,25 +56,25 @@ fn show(ledger: &Ledger, blocks: &[u64], entries: &[u64]) -> Evidence {
     }
 }
 
-const AUTHORITY: (&str, Role, u32) = ("authority", Role::Authority, 0);
+const AUTHORITY: Key<'static> = ("authority", Role::Authority, 0);
 
-fn admit() -> (&'static str, Kind, Value, &'static [(&'static str, Role, u32)]) {
+fn admit() -> Draft<'static> {
     let body = admission(&Ledger::new().origin, "provider", &[Role::Head, Role::Office, Role::Recovery]);
     ("authority", Kind::AgencyAdmit, body, &[AUTHORITY])
 }
 
-fn rotate<'a>(by: &'a str, from: u32, to: u32, keys: &'a [(&'a str, Role, u32)]) -> (&'a str, Kind, Value, &'a [(&'a str, Role, u32)]) {
+fn rotate<'a>(by: &'a str, from: u32, to: u32, keys: &'a [Key<'a>]) -> Draft<'a> {
     (by, Kind::KeyRotate, rotation(&Ledger::new().origin, "provider", Role::Office, from, to), keys)
 }
 
-fn deliver<'a>(keys: &'a [(&'a str, Role, u32)]) -> (&'a str, Kind, Value, &'a [(&'a str, Role, u32)]) {
+fn deliver<'a>(keys: &'a [Key<'a>]) -> Draft<'a> {
     ("provider", Kind::ShareDeliver, delivery(), keys)
 }
 
-const OLD: (&str, Role, u32) = ("provider", Role::Office, 0);
-const NEW: (&str, Role, u32) = ("provider", Role::Office, 1);
-const NEWER: (&str, Role, u32) = ("provider", Role::Office, 2);
-const RECOVERY: (&str, Role, u32) = ("provider", Role::Recovery, 0);
+const OLD: Key<'static> = ("provider", Role::Office, 0);
+const NEW: Key<'static> = ("provider", Role::Office, 1);
+const NEWER: Key<'static> = ("provider", Role::Office, 2);
+const RECOVERY: Key<'static> = ("provider", Role::Recovery, 0);
 
 #[test]
 fn keys_are_trusted_from_after_they_came_until_they_were_replaced() {

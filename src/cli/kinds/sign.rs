@@ -18,7 +18,7 @@ use crate::keystore::{self, KeyError};
 #[derive(Debug, Args)]
 pub struct Signing {
     /// Key file that signs, with its .vkey beside it; repeat for several signatures
-    #[arg(long = "key", required = true, value_name = "PEM")]
+    #[arg(id = "signing-key", long = "key", required = true, value_name = "PEM")]
     pub keys: Vec<PathBuf>,
     /// The agency that writes (default: the agency of the first key)
     #[arg(long, value_name = "AGENCY")]

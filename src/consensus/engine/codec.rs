@@ -10,7 +10,7 @@ use malachite_app::app::types::PeerId;
 use malachite_app::app::types::codec::{Codec, HasEncodedLen};
 use malachite_app::app::types::core::{
     ExtendedCommitCertificate, ExtendedCommitSignature, NilOrVal, PolkaCertificate, PolkaSignature, Round, RoundCertificate,
-    RoundCertificateType, RoundSignature, SignedMessage, Validity, ValidatorProof, VoteType,
+    RoundCertificateType, RoundSignature, SignedMessage, ValidatorProof, Validity, VoteType,
 };
 use malachite_app::app::types::streaming::{StreamId, StreamMessage};
 use malachite_app::app::types::sync::{RawDecidedValue, Request, Response, Status};

@@ -29,12 +29,12 @@ use tokio_util::sync::CancellationToken;
 use self::blocks::Blocks;
 use self::watch::Watch;
 use super::body;
-use super::context::{Address, Ledger, Members};
+use super::context::{Address, Ledger, Members, Vote};
 use super::gate::{Gate, View};
 use super::heard::Heard;
 use super::order;
 use super::signing::{Checker, Signer};
-use super::start::{Part, Session};
+use super::start::{Session, Standing};
 use super::streams::{Assembled, Streams};
 use super::undecided::Undecided;
 use crate::consensus::pool::Pool;
@@ -45,11 +45,9 @@ use crate::core::rules;
 use crate::core::time::Time;
 use crate::core::validators::ValidatorSet;
 use crate::health::Health;
+use crate::limits::DRIVER_TICK;
 use crate::metrics::Metrics;
 use crate::store::{Head, Reader, Writer};
-
-/// The gate and the watch look around this often when nothing wakes them.
-const TICK: Duration = Duration::from_millis(250);
 
 /// What outlives a session of the engine.
 pub struct Shared {
@@ -90,9 +88,11 @@ struct Upcoming {
 pub struct Driver {
     shared: Arc<Shared>,
     session: Session,
-    part: Part,
+    standing: Standing,
     address: Address,
     next: Upcoming,
+    /// The newest round that started at it.
+    round: u32,
     /// Proposers of the newest blocks, oldest first.
     built: VecDeque<String>,
     streams: Streams,
@@ -110,7 +110,12 @@ impl Driver {
     ///
     /// # Errors
     /// A store that failed, an engine that ended.
-    pub async fn run(shared: Arc<Shared>, session: Session, part: Part, stop: &CancellationToken) -> (anyhow::Result<End>, Session) {
+    pub async fn run(
+        shared: Arc<Shared>,
+        session: Session,
+        standing: Standing,
+        stop: &CancellationToken,
+    ) -> (anyhow::Result<End>, Session) {
         let loading = Arc::clone(&shared);
         let loaded = match blocking(move || load(&loading)).await {
             Ok(Ok(loaded)) => loaded,
@@ -131,7 +136,8 @@ impl Driver {
             stream: (number, 0),
             shared,
             session,
-            part,
+            standing,
+            round: 0,
             next,
             built,
         };
@@ -142,7 +148,7 @@ impl Driver {
     async fn work(&mut self, stop: &CancellationToken) -> anyhow::Result<End> {
         let mut events = self.session.channels.events.subscribe();
         let mut arrivals = self.shared.pool.arrivals();
-        let mut tick = tokio::time::interval(TICK);
+        let mut tick = tokio::time::interval(DRIVER_TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -154,12 +160,14 @@ impl Driver {
                 },
                 event = events.recv() => match event {
                     Ok(Event::Received(message)) => self.note_vote(&message),
+                    Ok(Event::Published(SignedConsensusMsg::Vote(vote))) => tell_nil(&vote.message),
                     Ok(_) | Err(RecvError::Lagged(_)) => continue,
                     Err(RecvError::Closed) => anyhow::bail!("the engine ended"),
                 },
                 arrived = arrivals.changed() => arrived.context("the pool ended")?,
                 _ = tick.tick() => {
-                    if let Some(end) = self.look_around() {
+                    let end = self.look_after_signer().await?.or_else(|| self.look_around());
+                    if let Some(end) = end {
                         return Ok(end);
                     }
                 }
@@ -178,23 +186,23 @@ impl Driver {
             }
             AppMsg::ReceivedProposalPart { from, published_by, part, reply } => {
                 let value = self.received_part(published_by.unwrap_or(from), part).await?;
-                answer(reply, value);
+                reply_with(reply, value);
             }
             AppMsg::Decided { certificate, reply, .. } => {
                 self.decided(certificate).await?;
-                answer(reply, ());
+                reply_with(reply, ());
             }
             AppMsg::Finalized { reply, .. } => self.gate.hold(reply),
             AppMsg::ProcessSyncedValue { height, round, proposer, value_bytes, reply } => {
                 let outcome = self.synced_value(height, round, proposer, value_bytes).await?;
-                answer(reply, outcome);
+                reply_with(reply, outcome);
             }
-            AppMsg::GetDecidedValues { range, reply } => answer(reply, self.decided_values(range).await?),
-            AppMsg::GetHistoryMinHeight { reply } => answer(reply, super::context::Height(1)),
-            AppMsg::ExtendVote { reply, .. } => answer(reply, None),
+            AppMsg::GetDecidedValues { range, reply } => reply_with(reply, self.decided_values(range).await?),
+            AppMsg::GetHistoryMinHeight { reply } => reply_with(reply, super::context::Height(1)),
+            AppMsg::ExtendVote { reply, .. } => reply_with(reply, None),
             AppMsg::VerifyVoteExtensions { extensions, reply, .. } => {
                 let refused = |(address, ())| (address, Err(VoteExtensionError::InvalidVoteExtension));
-                answer(reply, extensions.into_iter().map(refused).collect());
+                reply_with(reply, extensions.into_iter().map(refused).collect());
             }
         }
         Ok(())
@@ -228,7 +236,7 @@ impl Driver {
         let head = &self.next.head;
         let view = View {
             height: head.height,
-            is_record_pending: self.part == Part::Follows || self.shared.pool.pending().0 > 0,
+            is_record_pending: self.standing == Standing::Follows || self.shared.pool.pending().0 > 0,
             age_ms: now().unix_ms().saturating_sub(head.time.unix_ms()),
             heartbeat_ms: self.next.policy.heartbeat_ms,
             reached: self.shared.heard.reached(),
@@ -245,10 +253,18 @@ impl Driver {
             self.built.pop_front();
         }
         self.next = upcoming(&self.shared, &self.built);
+        self.round = 0;
         self.blocks = Blocks::default();
         self.streams.set_body_bytes_max(body::bytes_max(&self.next.policy));
         self.streams.start_height(self.next.height);
         self.later.retain(|(_, proposal)| proposal.init.height.0 >= self.next.height);
+    }
+}
+
+/// An own nil vote is worth a line: this node refused the proposal, or saw none in time.
+fn tell_nil(vote: &Vote) {
+    if vote.block.is_nil() {
+        tracing::info!(height = %vote.height, round = %vote.round, step = ?vote.step, "voted nil");
     }
 }
 
@@ -287,8 +303,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// Answers the engine; one that no longer waits has moved on or is ending, and its channel says so next.
-fn answer<T>(reply: malachite_app::Reply<T>, value: T) {
+fn reply_with<T>(reply: malachite_app::Reply<T>, value: T) {
     if reply.send(value).is_err() {
-        tracing::debug!("The engine did not wait for an answer");
+        tracing::debug!("the engine did not wait for an answer");
     }
 }

@@ -4,12 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use malachite_app::app::types::PeerId;
 
-/// A peer that has been silent for this long is gone; statuses come every second.
-const SILENCE: Duration = Duration::from_secs(10);
+use crate::limits::PEER_SILENCE;
 
 /// The newest height told by each known peer.
 #[derive(Debug)]
@@ -35,7 +34,8 @@ impl Heard {
     /// The heights that peers told lately, highest first.
     fn told(&self) -> Vec<u64> {
         let peers = self.peers.lock().expect("no holder panics");
-        let mut told: Vec<u64> = peers.values().flatten().filter(|(_, at)| at.elapsed() < SILENCE).map(|(height, _)| *height).collect();
+        let mut told: Vec<u64> =
+            peers.values().flatten().filter(|(_, at)| at.elapsed() < PEER_SILENCE).map(|(height, _)| *height).collect();
         told.sort_unstable_by(|a, b| b.cmp(a));
         told
     }
@@ -45,6 +45,14 @@ impl Heard {
     pub fn reached(&self) -> Option<u64> {
         let told = self.told();
         told.get(self.faulty_max).or(told.last()).copied()
+    }
+
+    /// The highest height that any peer told lately, once more than two thirds of the validators are there, this one
+    /// included.
+    pub fn highest_of_quorum(&self) -> Option<u64> {
+        let told = self.told();
+        let validators = self.peers.lock().expect("no holder panics").len() + 1;
+        if (told.len() + 1) * 3 > validators * 2 { told.first().copied() } else { None }
     }
 }
 
@@ -64,7 +72,9 @@ mod tests {
         assert_eq!(heard.reached(), None);
         heard.note(&peer(1), 7);
         assert_eq!(heard.reached(), Some(7));
+        assert_eq!(heard.highest_of_quorum(), None);
         heard.note(&peer(2), 1 << 60);
+        assert_eq!(heard.highest_of_quorum(), Some(1 << 60));
         assert_eq!(heard.reached(), Some(7));
         heard.note(&peer(3), 8);
         assert_eq!(heard.reached(), Some(8));

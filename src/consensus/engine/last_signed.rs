@@ -16,6 +16,9 @@ const SLOT_BYTES: u64 = 4096;
 /// sequence (8), height (8), round (4), step (1), text hash (32), and SHA-256 of those.
 const RECORD_BYTES: usize = 53 + 32;
 
+/// The height of a record that says: unknown.
+const UNKNOWN: u64 = u64::MAX;
+
 /// What is signed, in the order in which an honest validator signs at one height.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
@@ -93,17 +96,49 @@ impl LastSigned {
     /// [`SignError::Io`].
     pub fn create(path: &Path, height: u64) -> Result<Self, SignError> {
         let io_error = |operation| move |source| SignError::Io { operation, path: path.to_owned(), source };
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path).map_err(io_error("create"))?;
+        // Whole or not there: a half-made file would keep the validator from starting.
+        let draft = path.with_extension("new");
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&draft).map_err(io_error("create"))?;
         file.write_all_at(&vec![0; usize::try_from(2 * SLOT_BYTES).expect("two blocks")], 0).map_err(io_error("write"))?;
-        file.sync_all().map_err(io_error("sync"))?;
-        let moment = Moment { height, round: u32::MAX, step: Step::Precommit };
-        let mut signed = LastSigned { path: path.to_owned(), file, record: Record { sequence: 0, moment, text: Hash::default() } };
-        signed.write(Record { sequence: 1, moment, text: Hash::default() })?;
+        let mut signed = LastSigned { path: path.to_owned(), file, record: barrier(0, height) };
+        signed.write(barrier(1, height))?;
+        signed.file.sync_all().map_err(io_error("sync"))?;
+        std::fs::rename(&draft, path).map_err(io_error("name"))?;
         if let Some(dir) = path.parent() {
             File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_error("sync the folder of"))?;
         }
         Ok(signed)
+    }
+
+    /// Makes the file for a validator that does not know what it signed: nothing is signed until [`LastSigned::settle`].
+    ///
+    /// # Errors
+    /// [`SignError::Io`].
+    pub fn create_unknown(path: &Path) -> Result<Self, SignError> {
+        LastSigned::create(path, UNKNOWN)
+    }
+
+    /// Forgets what was signed, as [`LastSigned::create_unknown`].
+    ///
+    /// # Errors
+    /// [`SignError::Io`].
+    pub fn forget(&mut self) -> Result<(), SignError> {
+        self.write(barrier(self.record.sequence + 1, UNKNOWN))
+    }
+
+    pub fn is_unknown(&self) -> bool {
+        self.height() == UNKNOWN
+    }
+
+    /// Ends the unknown: nothing up to and including `height` will be signed.
+    ///
+    /// # Errors
+    /// [`SignError::Io`].
+    pub fn settle(&mut self, height: u64) -> Result<(), SignError> {
+        if self.is_unknown() {
+            self.write(barrier(self.record.sequence + 1, height))?;
+        }
+        Ok(())
     }
 
     /// The height of the last signed message.
@@ -135,6 +170,11 @@ impl LastSigned {
         self.record = record;
         Ok(())
     }
+}
+
+/// A record at or below which nothing can be signed.
+fn barrier(sequence: u64, height: u64) -> Record {
+    Record { sequence, moment: Moment { height, round: u32::MAX, step: Step::Precommit }, text: Hash::default() }
 }
 
 fn to_bytes(record: &Record) -> Vec<u8> {
@@ -188,6 +228,22 @@ mod tests {
         assert!(matches!(signed.note(at(1, 0, Step::Prevote), "w"), Err(SignError::Contradiction { .. })));
         assert!(matches!(signed.note(at(1, 0, Step::Proposal), "p"), Err(SignError::Contradiction { .. })));
         signed.note(at(1, 1, Step::Prevote), "w").unwrap();
+    }
+
+    #[test]
+    fn who_does_not_know_signs_nothing_until_it_is_settled() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("last-signed");
+        LastSigned::create_unknown(&path).unwrap();
+        let mut signed = LastSigned::open(&path).unwrap().unwrap();
+        assert!(signed.is_unknown());
+        assert!(signed.note(at(9, 0, Step::Prevote), "v").is_err());
+        signed.settle(9).unwrap();
+        signed.settle(3).unwrap();
+        assert!(signed.note(at(9, 7, Step::Precommit), "v").is_err());
+        signed.note(at(10, 0, Step::Prevote), "v").unwrap();
+        signed.forget().unwrap();
+        assert!(LastSigned::open(&path).unwrap().unwrap().is_unknown());
     }
 
     #[test]

@@ -76,9 +76,8 @@ impl Verifier<Ledger> for Checker {
     async fn verify_validator_proof(&self, proof: &ValidatorProof<Ledger>) -> Result<VerificationResult, Error> {
         let key = proof.public_key.as_slice().try_into().ok().and_then(|bytes| PublicKey::from_bytes(bytes).ok());
         let peer = PeerId::from_bytes(&proof.peer_id).ok();
-        let is_valid = key
-            .zip(peer)
-            .is_some_and(|(key, peer)| key.verifies(peer_text(&self.origin, &peer.to_string()).as_bytes(), &proof.signature));
+        let is_valid =
+            key.zip(peer).is_some_and(|(key, peer)| key.verifies(peer_text(&self.origin, &peer.to_string()).as_bytes(), &proof.signature));
         Ok(VerificationResult::from_bool(is_valid))
     }
 }
@@ -110,6 +109,27 @@ impl Signer {
         self.inner.last.lock().expect("no holder panics").height()
     }
 
+    /// Whether it is unknown what was signed last: nothing is signed then.
+    pub fn is_unknown(&self) -> bool {
+        self.inner.last.lock().expect("no holder panics").is_unknown()
+    }
+
+    /// See [`LastSigned::forget`]. Blocking.
+    ///
+    /// # Errors
+    /// [`SignError::Io`].
+    pub fn forget(&self) -> Result<(), SignError> {
+        self.inner.last.lock().expect("no holder panics").forget()
+    }
+
+    /// See [`LastSigned::settle`]. Blocking.
+    ///
+    /// # Errors
+    /// [`SignError::Io`].
+    pub fn settle(&self, height: u64) -> Result<(), SignError> {
+        self.inner.last.lock().expect("no holder panics").settle(height)
+    }
+
     /// Whether a contradiction was refused since the last [`Signer::take_refused`].
     pub fn has_refused(&self) -> bool {
         self.inner.has_refused.load(Ordering::SeqCst)
@@ -137,7 +157,7 @@ impl Signer {
             let (round, text) = round.as_u32().zip(text).ok_or_else(|| Error::from_source("a message without a round"))?;
             let noted = inner.last.lock().expect("no holder panics").note(Moment { height, round, step }, &text);
             if let Err(error) = noted {
-                tracing::error!(%error, "Nothing was signed");
+                tracing::error!(%error, "nothing was signed");
                 if matches!(error, SignError::Contradiction { .. }) {
                     inner.has_refused.store(true, Ordering::SeqCst);
                 }
@@ -167,11 +187,7 @@ impl malachite_signing::Signer<Ledger> for Signer {
         Ok(SignedMessage::new(proposal, signature))
     }
 
-    async fn sign_vote_extension(
-        &self,
-        _scope: VoteExtensionScope<Ledger>,
-        _extension: (),
-    ) -> Result<SignedMessage<Ledger, ()>, Error> {
+    async fn sign_vote_extension(&self, _scope: VoteExtensionScope<Ledger>, _extension: ()) -> Result<SignedMessage<Ledger, ()>, Error> {
         Err(Error::from_source("vote extensions are off"))
     }
 

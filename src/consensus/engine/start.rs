@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use bytesize::ByteSize;
-use malachite_app::app::config::{
-    ConsensusConfig, DiscoveryConfig, NodeConfig, P2pConfig, PubSubProtocol, ValuePayload, ValueSyncConfig,
-};
+use malachite_app::app::config::{ConsensusConfig, DiscoveryConfig, NodeConfig, P2pConfig, PubSubProtocol, ValuePayload, ValueSyncConfig};
 use malachite_app::app::net::Multiaddr;
 use malachite_app::app::types::codec::Codec as _;
 use malachite_app::app::types::core::LinearTimeouts;
@@ -23,25 +21,10 @@ use super::heard::Heard;
 use super::signing::{Checker, Signer};
 use crate::core::genesis::{Genesis, Validator};
 use crate::core::key::{PublicKey, SecretKey};
-
-/// Connections from one address: all validators of a test network share one.
-const CONNECTIONS_PER_IP_MAX: usize = 128;
-/// Statuses tell peers that a node is behind, and a node that it is not.
-const STATUS_INTERVAL: Duration = Duration::from_secs(1);
-/// A peer that does not serve a batch within this time is passed over.
-const SYNC_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// Heights asked for at once; an answer also ends at its bytes.
-const SYNC_BATCH: usize = 32;
-/// A message on the mesh: a piece of a body with its frame, or a certificate of 22 votes.
-const MESSAGE_BYTES_MAX: ByteSize = ByteSize::kib(512);
-/// Answers of value sync.
-pub const SYNC_RESPONSE_BYTES_MAX: ByteSize = ByteSize::mib(10);
-/// Votes of future heights kept while catching up.
-const QUEUED_HEIGHTS_MAX: usize = 10;
-/// Requests to the engine's state dump; none is sent.
-const REQUESTS_MAX: usize = 4;
-/// How long the engine's actors get to end.
-const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+use crate::limits::{
+    ENGINE_CONNECTIONS_PER_IP_MAX, ENGINE_MESSAGE_BYTES_MAX, ENGINE_QUEUED_HEIGHTS_MAX, ENGINE_REQUESTS_MAX, ENGINE_STOP_TIMEOUT,
+    ROUND_TIMEOUT_MAX, STATUS_EVERY, SYNC_HEIGHTS_MAX, SYNC_REQUEST_TIMEOUT, SYNC_RESPONSE_BYTES_MAX,
+};
 
 /// What a session of the engine is started with.
 pub struct Plan {
@@ -57,7 +40,7 @@ pub struct Plan {
 
 /// Whether this node votes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum Standing {
     Votes,
     /// Follows by value sync alone, and signs nothing.
     Follows,
@@ -74,23 +57,23 @@ impl Session {
     ///
     /// # Errors
     /// What the engine says.
-    pub async fn start(plan: &Plan, part: Part) -> anyhow::Result<Self> {
+    pub async fn start(plan: &Plan, standing: Standing) -> anyhow::Result<Self> {
         let wire = Wire::new(Arc::clone(&plan.heard));
         let address = Address::from(&plan.signer.public());
         let verifier = Box::new(plan.checker.clone());
-        let consensus = match part {
-            Part::Votes => ConsensusContext::new_validator(address, verifier, Box::new(plan.signer.clone())),
-            Part::Follows => ConsensusContext::new_full_node(address, verifier),
+        let consensus = match standing {
+            Standing::Votes => ConsensusContext::new_validator(address, verifier, Box::new(plan.signer.clone())),
+            Standing::Follows => ConsensusContext::new_full_node(address, verifier),
         };
         let peer = own_peer_id(&plan.network)?;
         let proof = wire.encode(&plan.signer.sign_peer(&peer))?;
         let identity = NetworkIdentity::new_validator(plan.agency.clone(), plan.network.clone(), address.to_string(), proof);
-        let (channels, handle) = EngineBuilder::new(Ledger, Settings::new(plan, part))
+        let (channels, handle) = EngineBuilder::new(Ledger, Settings::new(plan, standing))
             .with_default_wal(WalContext::new(plan.wal.clone(), wire.clone()))
             .with_default_network(NetworkContext::new(identity, wire.clone()))
             .with_default_sync(SyncContext::new(wire))
             .with_default_consensus(consensus)
-            .with_default_request(RequestContext::new(REQUESTS_MAX))
+            .with_default_request(RequestContext::new(ENGINE_REQUESTS_MAX))
             .build()
             .await
             .map_err(|error| anyhow!("the engine does not start: {error:#}"))?;
@@ -102,9 +85,9 @@ impl Session {
         let Session { channels, handle } = self;
         // The host actor waits for answers: with the channels it is let go.
         drop(channels);
-        handle.actor.stop_children_and_wait(None, Some(STOP_TIMEOUT)).await;
-        if handle.actor.stop_and_wait(None, Some(STOP_TIMEOUT)).await.is_err() {
-            tracing::warn!("The engine's actors did not end in time");
+        handle.actor.stop_children_and_wait(None, Some(ENGINE_STOP_TIMEOUT)).await;
+        if handle.actor.stop_and_wait(None, Some(ENGINE_STOP_TIMEOUT)).await.is_err() {
+            tracing::warn!("the engine's actors did not end in time");
         }
     }
 }
@@ -117,10 +100,10 @@ struct Settings {
 }
 
 impl Settings {
-    fn new(plan: &Plan, part: Part) -> Self {
+    fn new(plan: &Plan, standing: Standing) -> Self {
         let discovery = DiscoveryConfig {
             enabled: false,
-            max_connections_per_ip: CONNECTIONS_PER_IP_MAX,
+            max_connections_per_ip: ENGINE_CONNECTIONS_PER_IP_MAX,
             ip_throttle_duration: Duration::ZERO,
             ..DiscoveryConfig::default()
         };
@@ -130,23 +113,23 @@ impl Settings {
             persistent_peers_only: true,
             discovery,
             protocol: PubSubProtocol::Broadcast,
-            pubsub_max_size: MESSAGE_BYTES_MAX,
-            rpc_max_size: SYNC_RESPONSE_BYTES_MAX,
+            pubsub_max_size: ByteSize::b(ENGINE_MESSAGE_BYTES_MAX),
+            rpc_max_size: ByteSize::b(SYNC_RESPONSE_BYTES_MAX),
             ..P2pConfig::default()
         };
         let consensus = ConsensusConfig {
-            enabled: part == Part::Votes,
+            enabled: standing == Standing::Votes,
             p2p,
             value_payload: ValuePayload::ProposalAndParts,
-            queue_capacity: QUEUED_HEIGHTS_MAX,
+            queue_capacity: ENGINE_QUEUED_HEIGHTS_MAX,
             ..ConsensusConfig::default()
         };
         let sync = ValueSyncConfig {
             enabled: true,
-            status_update_interval: STATUS_INTERVAL,
+            status_update_interval: STATUS_EVERY,
             request_timeout: SYNC_REQUEST_TIMEOUT,
-            max_response_size: SYNC_RESPONSE_BYTES_MAX,
-            batch_size: SYNC_BATCH,
+            max_response_size: ByteSize::b(SYNC_RESPONSE_BYTES_MAX),
+            batch_size: SYNC_HEIGHTS_MAX,
             ..ValueSyncConfig::default()
         };
         Settings { moniker: plan.agency.clone(), consensus, sync }
@@ -186,7 +169,7 @@ pub fn timeouts(propose: Duration) -> LinearTimeouts {
         precommit: vote,
         precommit_delta: delta,
         rebroadcast: propose,
-        max_timeout: Duration::from_secs(60),
+        max_timeout: ROUND_TIMEOUT_MAX,
     }
 }
 
@@ -194,12 +177,7 @@ pub fn timeouts(propose: Duration) -> LinearTimeouts {
 ///
 /// # Errors
 /// An address or peer id that cannot be read, or own keys that are not those of `agency` in the genesis file.
-pub fn peers(
-    genesis: &Genesis,
-    agency: &str,
-    consensus: &PublicKey,
-    network: &Keypair,
-) -> anyhow::Result<(Vec<PeerId>, Vec<Multiaddr>)> {
+pub fn peers(genesis: &Genesis, agency: &str, consensus: &PublicKey, network: &Keypair) -> anyhow::Result<(Vec<PeerId>, Vec<Multiaddr>)> {
     let own = genesis.validators.iter().find(|validator| validator.agency == agency);
     let own = own.with_context(|| format!("{agency} is no validator of this ledger"))?;
     if own.consensus != *consensus || peer_id(own)? != own_peer_id(network)? {

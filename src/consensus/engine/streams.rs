@@ -8,13 +8,7 @@ use malachite_app::app::types::PeerId;
 use malachite_app::app::types::streaming::{StreamId, StreamMessage};
 
 use super::context::{Init, Part};
-
-/// Bytes of a part's piece of the body: small enough that votes are not stuck behind it for long.
-pub const PIECE_BYTES: usize = 128 * 1024;
-/// Unfinished streams of one peer: its proposal of this round, re-proposals and restreams of the rounds around it.
-const STREAMS_PER_PEER_MAX: usize = 4;
-/// Bytes of a stream id: ours are 24 long.
-const STREAM_ID_BYTES_MAX: usize = 32;
+use crate::limits::{PART_BYTES, STREAM_ID_BYTES_MAX, STREAMS_PER_PEER_MAX};
 
 /// A whole proposal, nothing of it checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +78,7 @@ impl Streams {
             stream.count = Some(sequence.saturating_add(1));
         }
         let is_repeated = stream.parts.insert(sequence, part).is_some();
-        let parts_max = self.body_bytes_max.div_ceil(PIECE_BYTES) + 2;
+        let parts_max = self.body_bytes_max.div_ceil(PART_BYTES) + 2;
         if is_repeated || stream.bytes > self.body_bytes_max || stream.parts.len() > parts_max {
             self.streams.remove(&key);
             return None;
@@ -130,8 +124,8 @@ fn assemble(stream: Stream) -> Option<Assembled> {
 
 /// The parts of a proposal as a stream.
 pub fn parts(stream: &StreamId, proposal: &Assembled) -> Vec<StreamMessage<Part>> {
-    let pieces = (0..proposal.body.len()).step_by(PIECE_BYTES).map(|start| {
-        let end = proposal.body.len().min(start + PIECE_BYTES);
+    let pieces = (0..proposal.body.len()).step_by(PART_BYTES).map(|start| {
+        let end = proposal.body.len().min(start + PART_BYTES);
         Part::Body(proposal.body.slice(start..end))
     });
     let parts = std::iter::once(Part::Init(proposal.init)).chain(pieces).chain([Part::Fin(proposal.signature)]);
@@ -160,8 +154,8 @@ mod tests {
 
     #[test]
     fn parts_come_together_in_any_order() {
-        let sent = proposal(3 * PIECE_BYTES - 5);
-        let mut streams = Streams::new(4 * PIECE_BYTES);
+        let sent = proposal(3 * PART_BYTES - 5);
+        let mut streams = Streams::new(4 * PART_BYTES);
         let mut messages = parts(&stream("s"), &sent);
         messages.reverse();
         let last = messages.pop().unwrap();
@@ -174,8 +168,8 @@ mod tests {
 
     #[test]
     fn too_much_is_dropped() {
-        let mut streams = Streams::new(2 * PIECE_BYTES);
-        let sent = proposal(3 * PIECE_BYTES);
+        let mut streams = Streams::new(2 * PART_BYTES);
+        let sent = proposal(3 * PART_BYTES);
         assert!(parts(&stream("s"), &sent).into_iter().all(|message| streams.add(peer(1), message).is_none()));
         for name in ["a", "b", "c", "d", "e"] {
             streams.add(peer(1), parts(&stream(name), &proposal(1)).remove(0));

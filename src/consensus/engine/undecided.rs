@@ -16,11 +16,7 @@ use malachite_app::app::types::core::Round;
 use super::context::Address;
 use super::frame::{FrameError, In, Out};
 use crate::core::hash::Hash;
-
-/// Space made ahead: a few blocks of the default limit.
-const SPACE_BYTES: usize = 4 * 1024 * 1024;
-/// Bodies kept for one height: rounds beyond that have a proposer that spams, and its proposals go unanswered.
-const BODIES_MAX: usize = 32;
+use crate::limits::UNDECIDED_SPACE_BYTES;
 
 /// A body with the round of its first proposal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +34,6 @@ pub struct Undecided {
     file: File,
     height: u64,
     end: u64,
-    count: usize,
 }
 
 impl Undecided {
@@ -50,20 +45,19 @@ impl Undecided {
         let is_new = !path.exists();
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         if is_new {
-            file.write_all_at(&vec![0; SPACE_BYTES], 0)?;
+            file.write_all_at(&vec![0; UNDECIDED_SPACE_BYTES], 0)?;
             file.sync_all()?;
             if let Some(dir) = path.parent() {
                 File::open(dir)?.sync_all()?;
             }
         }
-        let mut undecided = Undecided { file, height: 0, end: 0, count: 0 };
+        let mut undecided = Undecided { file, height: 0, end: 0 };
         while let Some((kept, end)) = undecided.read(undecided.end)? {
-            if undecided.count > 0 && kept.height != undecided.height {
+            if undecided.end > 0 && kept.height != undecided.height {
                 break;
             }
             undecided.height = kept.height;
             undecided.end = end;
-            undecided.count += 1;
         }
         Ok(undecided)
     }
@@ -83,23 +77,19 @@ impl Undecided {
         Ok(all)
     }
 
-    /// Keeps a body durably; false when the height has too many.
+    /// Keeps a body durably.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn keep(&mut self, kept: &Kept) -> io::Result<bool> {
+    pub fn keep(&mut self, kept: &Kept) -> io::Result<()> {
         if kept.height != self.height {
-            (self.height, self.end, self.count) = (kept.height, 0, 0);
-        }
-        if self.count == BODIES_MAX {
-            return Ok(false);
+            (self.height, self.end) = (kept.height, 0);
         }
         let frame = to_frame(kept).map_err(io::Error::other)?;
         self.file.write_all_at(&frame, self.end)?;
         self.file.sync_data()?;
         self.end += u64::try_from(frame.len()).map_err(io::Error::other)?;
-        self.count += 1;
-        Ok(true)
+        Ok(())
     }
 
     fn read(&self, offset: u64) -> io::Result<Option<(Kept, u64)>> {
@@ -167,7 +157,7 @@ mod tests {
         let mut undecided = Undecided::open(&path).unwrap();
         assert!(undecided.bodies().unwrap().is_empty());
         for round in 0..3 {
-            assert!(undecided.keep(&kept(7, round, 100)).unwrap());
+            undecided.keep(&kept(7, round, 100)).unwrap();
         }
         drop(undecided);
         let mut undecided = Undecided::open(&path).unwrap();
@@ -176,16 +166,8 @@ mod tests {
         undecided.keep(&kept(8, 0, 100)).unwrap();
         let mut undecided = Undecided::open(&path).unwrap();
         assert_eq!(undecided.bodies().unwrap(), [kept(8, 0, 100)]);
-        undecided.keep(&kept(9, 0, SPACE_BYTES + 1)).unwrap();
+        undecided.keep(&kept(9, 0, UNDECIDED_SPACE_BYTES + 1)).unwrap();
         undecided.file.write_all_at(&[1], undecided.end - 1).unwrap();
         assert!(Undecided::open(&path).unwrap().bodies().unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_height_has_a_bound() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut undecided = Undecided::open(&dir.path().join("undecided")).unwrap();
-        let taken = (0..40).filter(|_| undecided.keep(&kept(1, 0, 1)).unwrap()).count();
-        assert_eq!(taken, BODIES_MAX);
     }
 }

@@ -74,7 +74,7 @@ fn check_items(fields: &mut Fields<'_>) -> Result<(), Refusal> {
     for (index, item) in fields.list("items", 1, ITEMS_MAX)?.iter().enumerate() {
         let mut item = Fields::of(item, &format!("body.items[{index}]"))?;
         let name = item.text("name", ITEM_NAME_BYTES_MAX)?;
-        item.text("type", TEXT_BYTES_MAX)?;
+        item.optional_text("type", TEXT_BYTES_MAX)?;
         item.end()?;
         if !names.insert(name) {
             return Err(Refusal::rule("R-DATASET-4", Code::FieldInvalid, name, "each item name once"));

@@ -85,7 +85,7 @@ impl KindRules for KeyRotate {
         let Some(old) = keys.iter_mut().find(|key| key.public == old_public) else {
             return refuse("R-ROTATE-3", Code::KeyUnknown, &self.replaces, "a registered key");
         };
-        if !old.is_trusted_at(position) || old.until.is_some() {
+        if !old.is_trusted_at(position) {
             return refuse("R-ROTATE-3", Code::KeyRevoked, &self.replaces, "a key that is not replaced or revoked");
         }
         old.until = Some(position);

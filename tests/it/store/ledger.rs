@@ -34,13 +34,16 @@ fn agency_name(number: u8) -> String {
 }
 
 fn agency_secret(number: u8, role: Role) -> SecretKey {
-    secret(number, match role {
-        Role::Authority => 10,
-        Role::Head => 11,
-        Role::Inspector => 12,
-        Role::Office => 13,
-        Role::Recovery => 14,
-    })
+    secret(
+        number,
+        match role {
+            Role::Authority => 10,
+            Role::Head => 11,
+            Role::Inspector => 12,
+            Role::Office => 13,
+            Role::Recovery => 14,
+        },
+    )
 }
 
 fn policy() -> Value {
@@ -141,6 +144,14 @@ impl Ledger {
         self.record(by, Kind::DutyDeclare, Role::Office, vec![], body)
     }
 
+    /// One of about 14 KiB.
+    pub fn long_duty(&mut self, by: u8) -> Arc<Record> {
+        let id = format!("{}:duty-{}", agency_name(by), self.count);
+        let basis: Vec<_> = (0..7).map(|number| format!("{number}{}", "x".repeat(1_999))).collect();
+        let body = object([("basis", strings(basis)), ("id", id.as_str().into()), ("title", "A duty".into())]);
+        self.record(by, Kind::DutyDeclare, Role::Office, vec![], body)
+    }
+
     /// A dataset of agency 1, a request of agency 2 and the agreeing answer, whose id is the grant.
     pub fn grant(&mut self) -> (Vec<Arc<Record>>, Hash) {
         let dataset = object([
@@ -152,8 +163,7 @@ impl Ledger {
         ]);
         let publish = self.record(1, Kind::DatasetPublish, Role::Head, vec![], dataset);
         let named = object([("id", "agency-1:set".into()), ("version", 1.into())]);
-        let duty_body =
-            object([("basis", strings(["an act"])), ("id", "agency-2:duty".into()), ("title", "A duty".into())]);
+        let duty_body = object([("basis", strings(["an act"])), ("id", "agency-2:duty".into()), ("title", "A duty".into())]);
         let duty = self.record(2, Kind::DutyDeclare, Role::Office, vec![], duty_body);
         let request = object([
             ("basis", strings(["an act"])),

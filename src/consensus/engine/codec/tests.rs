@@ -15,7 +15,12 @@ fn vote(step: VoteType, block: NilOrVal<Hash>) -> SignedMessage<Ledger, Vote> {
 
 fn certificate() -> ExtendedCommitCertificate<Ledger> {
     let entry = |number| ExtendedCommitSignature::new(Address([number; 32]), signature(), None);
-    ExtendedCommitCertificate { height: Height(9), round: Round::new(0), value_id: Hash([2; 32]), commit_signatures: (0..3).map(entry).collect() }
+    ExtendedCommitCertificate {
+        height: Height(9),
+        round: Round::new(0),
+        value_id: Hash([2; 32]),
+        commit_signatures: (0..3).map(entry).collect(),
+    }
 }
 
 fn peer() -> PeerId {

@@ -1,15 +1,16 @@
 //! The executed blocks that are proposed for the next height: a block is executed once, at its proposal.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use malachite_app::app::types::ProposedValue;
+use malachite_app::app::types::core::{Round, Validity};
 
 use super::execute::Executed;
 use crate::consensus::engine::context::{Address, Height, Ledger};
 use crate::core::hash::Hash;
-use malachite_app::app::types::core::{Round, Validity};
+use crate::limits::{KNOWN_BLOCKS_MAX, PROPOSALS_PER_ROUND_MAX};
 
 /// The round in which a block was proposed, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,51 +35,64 @@ impl Proposed {
     }
 }
 
-/// A block whose content is valid.
+/// A block that was found valid, and whose body is on disk.
 #[derive(Clone, Debug)]
 pub struct Known {
     /// Its first proposal.
     pub proposed: Proposed,
     pub executed: Arc<Executed>,
     pub bytes: Bytes,
-    /// Once valid, always: a later look at the clock does not take it back.
-    pub validity: Validity,
 }
 
-/// Everything known of the next height's blocks.
+/// The valid blocks of the next height.
 #[derive(Debug, Default)]
 pub struct Blocks {
-    known: HashMap<Hash, Known>,
-    /// The signatures of proposals that came: a restream forwards them unchanged.
+    /// All whose bodies are on disk, by their first proposal.
+    kept: HashMap<Hash, Proposed>,
+    /// The newest ones in memory, oldest first.
+    known: VecDeque<(Hash, Known)>,
+    /// The signatures of their proposals: a restream forwards them unchanged.
     signatures: HashMap<(u32, Option<u32>, Hash), [u8; 64]>,
+    /// How many proposals of a round were executed, valid or not.
+    executed: HashMap<u32, usize>,
 }
 
 impl Blocks {
-    pub fn get(&self, block: &Hash) -> Option<&Known> {
-        self.known.get(block)
+    /// Whether one more proposal of `round` may be executed; counts it.
+    pub fn may_execute(&mut self, round: u32) -> bool {
+        let executed = self.executed.entry(round).or_default();
+        *executed += 1;
+        *executed <= PROPOSALS_PER_ROUND_MAX
+    }
+
+    pub fn is_kept(&self, block: &Hash) -> bool {
+        self.kept.contains_key(block)
+    }
+
+    /// The block as executed; `None` also when its body has to be read from disk.
+    pub fn known(&self, block: &Hash) -> Option<&Known> {
+        self.known.iter().find(|(hash, _)| hash == block).map(|(_, known)| known)
     }
 
     pub fn insert(&mut self, block: Hash, known: Known) {
-        self.known.insert(block, known);
-    }
-
-    pub fn set_valid(&mut self, block: &Hash) {
-        if let Some(known) = self.known.get_mut(block) {
-            known.validity = Validity::Valid;
+        self.kept.entry(block).or_insert(known.proposed);
+        self.known.retain(|(hash, _)| *hash != block);
+        if self.known.len() == KNOWN_BLOCKS_MAX {
+            self.known.pop_front();
         }
+        self.known.push_back((block, known));
     }
 
     /// The blocks first proposed in `round`.
     pub fn of_round(&self, round: u32) -> Vec<ProposedValue<Ledger>> {
-        let of_round = self.known.iter().filter(|(_, known)| known.proposed.round == round);
-        of_round.map(|(block, known)| known.proposed.value(*block, known.validity)).collect()
+        let of_round = self.kept.iter().filter(|(_, proposed)| proposed.round == round);
+        of_round.map(|(block, proposed)| proposed.value(*block, Validity::Valid)).collect()
     }
 
     /// The block that `proposer` built for `round`.
     pub fn built_for(&self, round: u32, proposer: &Address) -> Option<Hash> {
-        let is_built =
-            |known: &Known| known.proposed.round == round && known.proposed.valid_round.is_none() && known.proposed.proposer == *proposer;
-        self.known.iter().find(|(_, known)| is_built(known)).map(|(block, _)| *block)
+        let is_built = |proposed: &Proposed| proposed.round == round && proposed.valid_round.is_none() && proposed.proposer == *proposer;
+        self.kept.iter().find(|(_, proposed)| is_built(proposed)).map(|(block, _)| *block)
     }
 
     pub fn keep_signature(&mut self, proposed: &Proposed, block: Hash, signature: [u8; 64]) {

@@ -17,14 +17,16 @@ impl Driver {
         if height < self.next.height {
             return Ok(());
         }
-        let known = self.blocks.get(&decided.value_id);
+        let known = self.known(&decided.value_id).await?;
         let known = known.with_context(|| format!("block {} of height {height} is decided, and its body is not here", decided.value_id))?;
-        let executed = Arc::clone(&known.executed);
+        let executed = known.executed;
         let certificate = certificate(&self.shared, &self.next.members, &decided)?;
         let (shared, set, appended) = (Arc::clone(&self.shared), self.next.set.clone(), Arc::clone(&executed));
         blocking(move || -> anyhow::Result<()> {
             let execution = &appended.execution;
-            certificate.verify(&shared.genesis.origin, execution.entry.height, &decided.value_id, &set).context("a certificate of the engine")?;
+            certificate
+                .verify(&shared.genesis.origin, execution.entry.height, &decided.value_id, &set)
+                .context("a certificate of the engine")?;
             let block = Block {
                 entry: execution.entry.clone(),
                 entry_leaf: Arc::clone(&appended.body.entry_leaf),
@@ -40,7 +42,7 @@ impl Driver {
         self.shared.metrics.blocks_committed.inc();
         self.shared.metrics.records_committed.inc_by(u64::try_from(records).expect("a block's records fit in memory"));
         let entry = &executed.execution.entry;
-        tracing::info!(height, round = %decided.round, records, proposer = entry.proposer, time = %entry.time, "Block committed");
+        tracing::info!(height, round = %decided.round, records, proposer = entry.proposer, time = %entry.time, "block committed");
         self.advance(entry.proposer.clone());
         Ok(())
     }

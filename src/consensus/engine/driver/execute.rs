@@ -9,11 +9,9 @@ use crate::core::limits::EMPTY_BLOCK_GAP_MS;
 use crate::core::refusal::Code;
 use crate::core::rules;
 use crate::core::time::Time;
+use crate::limits::CANDIDATE_PASSES_MAX;
 use crate::store::Head;
 use crate::store::execution::{BlockFault, Execution, Executor, replay};
-
-/// Looks at refused candidates: one may build on a record that stood behind it.
-const PASSES_MAX: usize = 3;
 
 /// A block whose content is valid on top of the head.
 #[derive(Debug)]
@@ -50,7 +48,7 @@ pub fn build(shared: &Shared, head: &Head, time: Time) -> Option<Executed> {
     let mut waiting = shared.pool.candidates(records_max, bytes_max);
     let (mut records, mut refused) = (Vec::with_capacity(waiting.len()), Vec::new());
     let mut is_full = false;
-    for _ in 0..PASSES_MAX {
+    for _ in 0..CANDIDATE_PASSES_MAX {
         let before = records.len();
         refused.clear();
         for record in std::mem::take(&mut waiting) {

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use malachite_app::app::types::LocallyProposedValue;
-use malachite_app::app::types::core::{Round, Validity};
+use malachite_app::app::types::core::Round;
 use malachite_app::app::types::streaming::StreamId;
 use malachite_app::{NetworkMsg, Reply};
 
 use super::blocks::{Known, Proposed};
-use super::{Driver, answer, blocking, execute, now};
+use super::{Driver, blocking, execute, now, reply_with};
+use crate::consensus::engine::body::Body;
 use crate::consensus::engine::context::{Address, Height, Init, Ledger};
 use crate::consensus::engine::streams::{Assembled, parts};
 use crate::consensus::engine::undecided::Kept;
 use crate::core::hash::Hash;
-
-/// A proposer with nothing to say waits at most this long for a record, and the driver with it.
-const WAIT_MAX: Duration = Duration::from_secs(2);
+use crate::limits::PROPOSER_WAIT_MAX;
 
 impl Driver {
     /// It is this node's turn: answers with a block whose body is on disk, and streams the body. The same round gets the same
@@ -29,7 +29,7 @@ impl Driver {
         reply: Reply<LocallyProposedValue<Ledger>>,
     ) -> anyhow::Result<()> {
         let Some(turn) = round.as_u32().filter(|_| height.0 == self.next.height) else {
-            tracing::warn!(%height, %round, "A block was asked for of another height than the next");
+            tracing::warn!(%height, %round, "a block was asked for of another height than the next");
             return Ok(());
         };
         let proposed = Proposed { height: height.0, round: turn, valid_round: None, proposer: self.address };
@@ -40,7 +40,7 @@ impl Driver {
                 None => return Ok(()),
             },
         };
-        answer(reply, LocallyProposedValue::new(height, round, block));
+        reply_with(reply, LocallyProposedValue::new(height, round, block));
         self.send(proposed, block).await
     }
 
@@ -61,7 +61,7 @@ impl Driver {
     }
 
     async fn build(&mut self, proposed: Proposed, timeout: Duration) -> anyhow::Result<Option<Hash>> {
-        let until = Instant::now() + (timeout * 3 / 4).min(WAIT_MAX);
+        let until = Instant::now() + (timeout * 3 / 4).min(PROPOSER_WAIT_MAX);
         let mut arrivals = self.shared.pool.arrivals();
         let executed = loop {
             let (shared, head) = (Arc::clone(&self.shared), Arc::clone(&self.next.head));
@@ -72,7 +72,7 @@ impl Driver {
             let earliest = execute::earliest_empty(&self.next.head).unix_ms().saturating_sub(now().unix_ms());
             let wait = until.saturating_duration_since(Instant::now()).min(Duration::from_millis(earliest + 1));
             if wait.is_zero() {
-                tracing::debug!(height = proposed.height, round = proposed.round, "Nothing to propose");
+                tracing::debug!(height = proposed.height, round = proposed.round, "nothing to propose");
                 return Ok(None);
             }
             // Either a record came or the time is over: the next look tells.
@@ -80,28 +80,50 @@ impl Driver {
         };
         let block = executed.body.hash();
         let bytes = executed.body.to_bytes()?;
-        let known = Known { proposed, executed: Arc::new(executed), bytes, validity: Validity::Valid };
-        Ok(self.keep(block, known).await?.then_some(block))
+        self.keep(block, Known { proposed, executed: Arc::new(executed), bytes }).await?;
+        Ok(Some(block))
     }
 
-    /// Puts a body on disk and only then knows it; false when the height has too many.
-    pub(super) async fn keep(&mut self, block: Hash, known: Known) -> anyhow::Result<bool> {
+    /// Puts a body on disk and only then knows it.
+    pub(super) async fn keep(&mut self, block: Hash, known: Known) -> anyhow::Result<()> {
         let Proposed { height, round, valid_round, proposer } = known.proposed;
         let kept = Kept { height, round, valid_round, proposer, body: known.bytes.clone() };
         let shared = Arc::clone(&self.shared);
-        let is_kept = blocking(move || shared.undecided.lock().expect("no holder panics").keep(&kept)).await??;
-        if is_kept {
-            self.blocks.insert(block, known);
-        } else {
-            tracing::warn!(height, round, %block, "Too many proposals of one height: this one is passed over");
-            self.shared.metrics.limits_reached.inc();
+        blocking(move || shared.undecided.lock().expect("no holder panics").keep(&kept)).await?.context("keeping a proposed body")?;
+        self.blocks.insert(block, known);
+        Ok(())
+    }
+
+    /// A valid block of the next height, read back from disk when it is no longer in memory.
+    pub(super) async fn known(&mut self, block: &Hash) -> anyhow::Result<Option<Known>> {
+        if !self.blocks.is_kept(block) || self.blocks.known(block).is_some() {
+            return Ok(self.blocks.known(block).cloned());
         }
-        Ok(is_kept)
+        let found = self.read_kept().await?;
+        for (hash, known) in found {
+            if hash == *block {
+                self.blocks.insert(hash, known.clone());
+                return Ok(Some(known));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The bodies on disk for the next height, executed. One that does not execute was kept on top of another store, and the
+    /// engine will not ask for it.
+    pub(super) async fn read_kept(&self) -> anyhow::Result<Vec<(Hash, Known)>> {
+        let (shared, head, height) = (Arc::clone(&self.shared), Arc::clone(&self.next.head), self.next.height);
+        blocking(move || {
+            let bodies = shared.undecided.lock().expect("no holder panics").bodies()?;
+            let of_height = bodies.into_iter().filter(|kept| kept.height == height);
+            Ok(of_height.filter_map(|kept| known_again(kept, |body| execute::execute(&shared, &head, body).ok())).collect())
+        })
+        .await?
     }
 
     /// Streams a proposal to the validators.
     async fn send(&mut self, proposed: Proposed, block: Hash) -> anyhow::Result<()> {
-        let Some(known) = self.blocks.get(&block) else {
+        let Some(known) = self.known(&block).await? else {
             return Ok(());
         };
         let Proposed { height, round, valid_round, proposer } = proposed;
@@ -113,7 +135,7 @@ impl Driver {
             return Ok(());
         };
         let init = Init { height: Height(height), round, valid_round, proposer };
-        let proposal = Assembled { init, body: known.bytes.clone(), signature };
+        let proposal = Assembled { init, body: known.bytes, signature };
         self.stream.1 += 1;
         let id = [&self.stream.0[..], &self.stream.1.to_be_bytes()[..]].concat();
         for message in parts(&StreamId::new(id.into()), &proposal) {
@@ -122,4 +144,10 @@ impl Driver {
         }
         Ok(())
     }
+}
+
+fn known_again(kept: Kept, execute: impl FnOnce(Body) -> Option<execute::Executed>) -> Option<(Hash, Known)> {
+    let executed = execute(Body::parse(kept.body.clone()).ok()?)?;
+    let proposed = Proposed { height: kept.height, round: kept.round, valid_round: kept.valid_round, proposer: kept.proposer };
+    Some((executed.body.hash(), Known { proposed, executed: Arc::new(executed), bytes: kept.body }))
 }

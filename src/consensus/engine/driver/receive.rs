@@ -1,9 +1,10 @@
 //! `ReceivedProposalPart`: putting a proposal together and judging it.
 //!
-//! 1. Parts are gathered per peer and stream. 2. The proposal must name its round's proposer and carry that proposer's
-//! signature; others are dropped unanswered. 3. The body is executed in full, unless it is known. 4. A fresh proposal (no
-//! valid round) must be built by its round's proposer, at a time near the own clock. 5. A valid body is on disk before the
-//! engine hears of it.
+//! 1. Parts are gathered per peer and stream.
+//! 2. The proposal must name its round's proposer and carry that proposer's signature; others are dropped unanswered.
+//! 3. The body is executed in full, unless it is known: what was found valid stays so.
+//! 4. A fresh proposal (no valid round) must be built by its round's proposer, at a time near the own clock.
+//! 5. A valid body is on disk before the engine hears of it.
 
 use std::sync::Arc;
 
@@ -18,20 +19,13 @@ use crate::consensus::engine::context::{Ledger, Part};
 use crate::consensus::engine::streams::Assembled;
 use crate::core::hash::Hash;
 use crate::core::time::Time;
+use crate::limits::{PROPOSAL_ROUNDS_AHEAD_MAX, PROPOSALS_LATER_MAX, PROPOSALS_LATER_PER_PEER_MAX};
 use crate::log::certificate::parts_text;
-
-/// Proposals of later heights that wait: of the validators that may be one or two heights ahead.
-const LATER_MAX: usize = 8;
-/// Of one peer.
-const LATER_PER_PEER_MAX: usize = 2;
+use crate::log::entry::BlockEntry;
 
 impl Driver {
     /// Takes a part; gives the proposal that it completes, judged.
-    pub(super) async fn received_part(
-        &mut self,
-        peer: PeerId,
-        part: StreamMessage<Part>,
-    ) -> anyhow::Result<Option<ProposedValue<Ledger>>> {
+    pub(super) async fn received_part(&mut self, peer: PeerId, part: StreamMessage<Part>) -> anyhow::Result<Option<ProposedValue<Ledger>>> {
         let Some(proposal) = self.streams.add(peer, part) else {
             return Ok(None);
         };
@@ -43,12 +37,12 @@ impl Driver {
     }
 
     fn keep_for_later(&mut self, peer: PeerId, proposal: Assembled) {
-        if self.later.iter().filter(|(owner, _)| *owner == peer).count() >= LATER_PER_PEER_MAX
+        if self.later.iter().filter(|(owner, _)| *owner == peer).count() >= PROPOSALS_LATER_PER_PEER_MAX
             && let Some(oldest) = self.later.iter().position(|(owner, _)| *owner == peer)
         {
             self.later.remove(oldest);
         }
-        if self.later.len() == LATER_MAX {
+        if self.later.len() == PROPOSALS_LATER_MAX {
             self.later.pop_front();
         }
         self.later.push_back((peer, proposal));
@@ -72,11 +66,18 @@ impl Driver {
             key.verifies(text.as_bytes(), &signature).then_some((body, block))
         });
         let Some((body, block)) = read.await? else {
-            tracing::warn!(height = proposed.height, round = proposed.round, proposer = agency, "A proposal without its proposer's signature");
+            tracing::warn!(
+                height = proposed.height,
+                round = proposed.round,
+                proposer = agency,
+                "proposal without its proposer's signature"
+            );
             return Ok(None);
         };
-        self.blocks.keep_signature(&proposed, block, signature);
         let judged = self.validity(proposed, block, body, bytes, &agency).await?;
+        if judged == Some(Validity::Valid) {
+            self.blocks.keep_signature(&proposed, block, signature);
+        }
         Ok(judged.map(|validity| proposed.value(block, validity)))
     }
 
@@ -88,32 +89,37 @@ impl Driver {
         bytes: bytes::Bytes,
         agency: &str,
     ) -> anyhow::Result<Option<Validity>> {
-        if self.blocks.get(&block).is_none() {
-            let shared = Arc::clone(&self.shared);
-            let head = Arc::clone(&self.next.head);
-            let executed = match blocking(move || execute::execute(&shared, &head, body)).await? {
-                Ok(executed) => executed,
-                Err(fault) => return Ok(Some(self.refuse(&proposed, &block, agency, &fault.to_string()))),
-            };
-            let known = Known { proposed, executed: Arc::new(executed), bytes, validity: Validity::Invalid };
-            if !self.keep(block, known).await? {
-                return Ok(None);
-            }
+        // Once valid, always: neither the clock nor another round takes it back.
+        if self.blocks.is_kept(&block) {
+            return Ok(Some(Validity::Valid));
         }
-        let known = self.blocks.get(&block).expect("it is known by now");
-        if !known.validity.is_valid()
-            && proposed.valid_round.is_none()
-            && let Err(fault) = self.check_fresh(known, agency, now())
+        let is_far = proposed.round > self.round.saturating_add(PROPOSAL_ROUNDS_AHEAD_MAX);
+        if is_far || !self.blocks.may_execute(proposed.round) {
+            self.shared.metrics.limits_reached.inc();
+            tracing::warn!(
+                height = proposed.height,
+                round = proposed.round,
+                proposer = agency,
+                "proposal passed over: too many, or too far ahead"
+            );
+            return Ok(None);
+        }
+        let (shared, head) = (Arc::clone(&self.shared), Arc::clone(&self.next.head));
+        let executed = match blocking(move || execute::execute(&shared, &head, body)).await? {
+            Ok(executed) => executed,
+            Err(fault) => return Ok(Some(self.refuse(&proposed, &block, agency, &fault.to_string()))),
+        };
+        if proposed.valid_round.is_none()
+            && let Err(fault) = self.check_fresh(&executed.execution.entry, agency, now())
         {
             return Ok(Some(self.refuse(&proposed, &block, agency, &fault)));
         }
-        self.blocks.set_valid(&block);
+        self.keep(block, Known { proposed, executed: Arc::new(executed), bytes }).await?;
         Ok(Some(Validity::Valid))
     }
 
     /// What only a fresh proposal is held to: built by the round's proposer, at a time near the own clock.
-    fn check_fresh(&self, known: &Known, agency: &str, now: Time) -> Result<(), String> {
-        let entry = &known.executed.execution.entry;
+    fn check_fresh(&self, entry: &BlockEntry, agency: &str, now: Time) -> Result<(), String> {
         if entry.proposer != agency {
             return Err(format!("a fresh block of {agency} was built by {}", entry.proposer));
         }
@@ -126,7 +132,7 @@ impl Driver {
 
     fn refuse(&self, proposed: &Proposed, block: &Hash, agency: &str, reason: &str) -> Validity {
         self.shared.metrics.proposals_refused.inc();
-        tracing::warn!(height = proposed.height, round = proposed.round, proposer = agency, %block, reason, "Proposal refused");
+        tracing::warn!(height = proposed.height, round = proposed.round, proposer = agency, %block, reason, "proposal refused");
         Validity::Invalid
     }
 }

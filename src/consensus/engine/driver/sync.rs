@@ -14,10 +14,8 @@ use super::{Driver, Shared, blocking, execute};
 use crate::consensus::engine::body::Body;
 use crate::consensus::engine::context::{Address, Height, Ledger};
 use crate::core::rules;
+use crate::limits::SYNC_ANSWER_BYTES_MAX;
 use crate::store::Block;
-
-/// An answer to a syncing peer ends at this size, below the engine's bound.
-const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 impl Driver {
     /// A peer sent a decided block, whose certificate the engine has verified: executes it like a proposal, without a look
@@ -37,22 +35,18 @@ impl Driver {
             return Ok(SyncedValueOutcome::PeerFault);
         };
         let block = body.hash();
-        if self.blocks.get(&block).is_none() {
+        if !self.blocks.is_kept(&block) {
             let shared = Arc::clone(&self.shared);
             let head = Arc::clone(&self.next.head);
             let executed = match blocking(move || execute::execute(&shared, &head, body)).await? {
                 Ok(executed) => executed,
                 Err(fault) => {
-                    tracing::error!(%height, %block, reason = %fault, "A decided block from a peer does not hold here");
+                    tracing::error!(%height, %block, reason = %fault, "a decided block from a peer does not hold here");
                     return Ok(SyncedValueOutcome::PeerFault);
                 }
             };
-            let known = Known { proposed, executed: Arc::new(executed), bytes, validity: Validity::Valid };
-            if !self.keep(block, known).await? {
-                return Ok(SyncedValueOutcome::LocalTransientError);
-            }
+            self.keep(block, Known { proposed, executed: Arc::new(executed), bytes }).await?;
         }
-        self.blocks.set_valid(&block);
         Ok(SyncedValueOutcome::Verdict(proposed.value(block, Validity::Valid)))
     }
 
@@ -67,7 +61,7 @@ impl Driver {
                 };
                 let value = decided_value(&shared, &block)?;
                 bytes += value.value_bytes.len();
-                if bytes > ANSWER_BYTES_MAX && !values.is_empty() {
+                if bytes > SYNC_ANSWER_BYTES_MAX && !values.is_empty() {
                     break;
                 }
                 values.push(value);

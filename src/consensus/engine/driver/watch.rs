@@ -1,21 +1,11 @@
 //! Looking around: what life to tell, and whether catching up is stuck.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{Driver, End};
-use crate::consensus::engine::start::Part;
+use super::{Driver, End, blocking};
+use crate::consensus::engine::start::Standing;
 use crate::health::Life;
-
-/// A node that hears of no peer calls itself ready after this time: it can serve what it holds.
-const ALONE: Duration = Duration::from_secs(2);
-/// A ready node that is this many heights behind is syncing again; below that it is in the middle of things.
-const BEHIND_MAX: u64 = 20;
-/// So is one that is behind at all for this long without a new block.
-const BEHIND_LONG: Duration = Duration::from_secs(10);
-/// Behind and without a new block for this long: something is wrong, and it is said.
-const STUCK: Duration = Duration::from_secs(30);
-/// Then the engine is started again.
-const STUCK_LONG: Duration = Duration::from_secs(60);
+use crate::limits::{ALONE_READY_AFTER, BEHIND_HEIGHTS_MAX, BEHIND_LONG, NEW_LEDGER_HEIGHTS, STUCK_AGAIN, STUCK_SAID};
 
 /// What was seen so far.
 pub struct Watch {
@@ -33,6 +23,23 @@ impl Watch {
 }
 
 impl Driver {
+    /// Looks after what this validator may sign. One that does not know what it signed last asks the others how far they are:
+    /// it cannot have voted above the second height after theirs, and votes again above that. One whose store is empty in a
+    /// ledger that has gone on does not know either: its disk may have been lost.
+    pub(super) async fn look_after_signer(&mut self) -> anyhow::Result<Option<End>> {
+        let signer = self.shared.signer.clone();
+        if signer.is_unknown() {
+            if let Some(highest) = self.shared.heard.highest_of_quorum() {
+                tracing::warn!(above = highest + 2, "this validator does not know what it signed last, and votes above that height");
+                blocking(move || signer.settle(highest + 2)).await??;
+            }
+        } else if self.next.head.height == 0 && self.shared.heard.reached().is_some_and(|reached| reached >= NEW_LEDGER_HEIGHTS) {
+            blocking(move || signer.forget()).await??;
+            return Ok(Some(End::Again("the ledger went on without this validator")));
+        }
+        Ok(None)
+    }
+
     /// Tells the node's life, and gives a reason to start the engine again, if there is one.
     pub(super) fn look_around(&mut self) -> Option<End> {
         let height = self.next.head.height;
@@ -50,24 +57,26 @@ impl Driver {
         let next = match life {
             Life::Starting | Life::Syncing if height == 0 => is_behind.then_some(Life::Syncing),
             Life::Starting | Life::Syncing => {
-                let has_looked = reached.is_some() || self.watch.started.elapsed() >= ALONE;
+                let has_looked = reached.is_some() || self.watch.started.elapsed() >= ALONE_READY_AFTER;
                 let is_level = reached.is_none_or(|reached| reached <= height + 1);
                 Some(if has_looked && is_level { Life::Ready } else { Life::Syncing })
             }
-            Life::Ready if reached.is_some_and(|reached| reached > height + BEHIND_MAX) || behind_for > BEHIND_LONG => Some(Life::Syncing),
+            Life::Ready if reached.is_some_and(|reached| reached > height + BEHIND_HEIGHTS_MAX) || behind_for > BEHIND_LONG => {
+                Some(Life::Syncing)
+            }
             Life::Ready | Life::LowSpace | Life::Corrupt => None,
         };
         if let Some(next) = next.filter(|next| *next != life) {
-            tracing::info!(height, from = life.as_str(), to = next.as_str(), "Life");
+            tracing::info!(height, from = life.as_str(), to = next.as_str(), "life");
             self.shared.health.set_life(next);
         }
-        if self.part == Part::Follows && height >= self.shared.signer.height() {
+        if self.standing == Standing::Follows && height >= self.shared.signer.height() {
             return Some(End::Again("the height signed last is decided"));
         }
-        if behind_for > STUCK && !self.watch.has_warned {
+        if behind_for > STUCK_SAID && !self.watch.has_warned {
             self.watch.has_warned = true;
-            tracing::error!(height, ?reached, "Behind the network and no new block for {STUCK:?}");
+            tracing::error!(height, ?reached, "behind the network and no new block for {STUCK_SAID:?}");
         }
-        (behind_for > STUCK_LONG).then_some(End::Again("catching up is stuck"))
+        (behind_for > STUCK_AGAIN).then_some(End::Again("catching up is stuck"))
     }
 }
