@@ -197,8 +197,10 @@ fn a_wrong_part_or_policy_is_named() {
     bad(&dir, 6, &assemble(&parts, " --policy p.json"));
     write("p.json", "{\"rules\": 1}");
     bad(&dir, 5, &assemble(&parts, " --policy p.json"));
-    write("part.json", "{\"agency\":{},\"format\":\"sharelog/genesis-part/v1\",\"more\":1}");
-    assert!(bad(&dir, 6, &assemble("part.json", "")).contains("more"));
+    let part = fs::read_to_string(dir.path().join("n0/part.json")).unwrap();
+    write("part.json", &part.replace("\"format\":", "\"extra\":1,\"format\":"));
+    let said = bad(&dir, 6, &assemble("part.json", ""));
+    assert!(said.contains("part.json") && said.contains("part.extra"), "{said}");
     assert!(!dir.path().join("x.json").exists(), "nothing is written before all is checked");
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/config/policy.example.json");
     good(&dir, &assemble(&parts, &format!(" --policy {example} --created 2026-11-25T00:00:00.000Z")));
