@@ -116,7 +116,6 @@ const REQUESTS: Columns = &[
     ("requester", "requester"),
     ("provider", "provider"),
     ("status", "status"),
-    ("purpose", "purpose"),
     ("id", "id"),
 ];
 const DELIVERIES: Columns = &[

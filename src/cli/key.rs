@@ -1,4 +1,4 @@
-//! `sharelog key`: make and show keys.
+//! `sharelog key`: make, show and rotate keys.
 
 use std::path::PathBuf;
 
@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use crate::cli::Global;
 use crate::cli::failure::Failure;
 use crate::cli::genesis::{parse_role, read_genesis, vkey_of};
+use crate::cli::kinds;
 use crate::core::ids::check_agency;
 use crate::core::json::object;
 use crate::core::key::{Algorithm, Role, VerifierKey, agency_key_name, check_key_name};
@@ -19,6 +20,8 @@ pub enum KeyCommand {
     Generate(GenerateArgs),
     /// Show the vkey of a key file
     Show(ShowArgs),
+    /// Replace an agency's key on the ledger
+    Rotate(kinds::RotateArgs),
 }
 
 #[derive(Debug, Args)]
@@ -60,6 +63,7 @@ pub fn run(command: &KeyCommand, global: &Global) -> Result<()> {
     match command {
         KeyCommand::Generate(args) => generate(args, global),
         KeyCommand::Show(args) => show(args, global),
+        KeyCommand::Rotate(args) => kinds::rotate(args, global),
     }
 }
 
@@ -82,6 +86,9 @@ fn generate(args: &GenerateArgs, global: &Global) -> Result<()> {
     }
     let key = KeySource::Random.key("")?;
     let vkey = VerifierKey::new(name, Algorithm::Ed25519, key.public()).map_err(Failure::from)?;
+    if let Some(dir) = out.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        keystore::make_dir(dir)?;
+    }
     keystore::write_secret(&out, &key)?;
     keystore::write_vkey(&out, &vkey)?;
     if global.json {

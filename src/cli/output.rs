@@ -1,6 +1,6 @@
 //! Tables for people, JSON for programs. Colours and widths follow the terminal; NO_COLOR is respected.
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 
 use crate::cli::Global;
@@ -21,7 +21,7 @@ pub fn table(headers: &[&str], rows: Vec<Vec<String>>) -> String {
         return "nothing found".to_owned();
     }
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(headers);
+    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(headers);
     for row in rows {
         table.add_row(row.iter().map(|cell| printable(cell)).collect::<Vec<_>>());
     }
@@ -42,12 +42,17 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// One member a line, names aligned; nested objects follow their dotted path.
+/// One member a line, names aligned; nested objects follow their dotted path, and a note stands below as it was signed.
 pub fn members(value: &Value) -> String {
     let mut lines = Vec::new();
     collect("", value, &mut lines);
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    lines.iter().map(|(name, text)| format!("{name:width$}  {}\n", printable(text))).collect()
+    let mut text: String = lines.iter().map(|(name, text)| format!("{name:width$}  {}\n", printable(text))).collect();
+    if let Some(note) = value.get("note").and_then(Value::as_str) {
+        text.push('\n');
+        text.extend(note.lines().map(|line| printable(line) + "\n"));
+    }
+    text
 }
 
 fn collect(prefix: &str, value: &Value, lines: &mut Vec<(String, String)>) {
@@ -55,6 +60,7 @@ fn collect(prefix: &str, value: &Value, lines: &mut Vec<(String, String)>) {
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         match member {
             Value::Object(_) => collect(&path, member, lines),
+            _ if path == "note" => {}
             _ => lines.push((path, text(member))),
         }
     }

@@ -18,8 +18,8 @@ use crate::keystore::{self, KeyError};
 #[derive(Debug, Args)]
 pub struct Signing {
     /// Key file that signs, with its .vkey beside it; repeat for several signatures
-    #[arg(id = "signing-key", long = "key", required = true, value_name = "PEM")]
-    pub keys: Vec<PathBuf>,
+    #[arg(long, required = true, value_name = "PEM")]
+    pub key: Vec<PathBuf>,
     /// The agency that writes (default: the agency of the first key)
     #[arg(long, value_name = "AGENCY")]
     by: Option<String>,
@@ -56,8 +56,8 @@ impl Signing {
     /// # Errors
     /// [`Failure::Configuration`].
     pub fn signers(&self) -> Result<Signers, Failure> {
-        let keys: Vec<_> = self.keys.iter().map(|path| load(path)).collect::<Result<_, _>>()?;
-        let mut places = keys.iter().zip(&self.keys).map(|((vkey, _), path)| place(vkey, path));
+        let keys: Vec<_> = self.key.iter().map(|path| load(path)).collect::<Result<_, _>>()?;
+        let mut places = keys.iter().zip(&self.key).map(|((vkey, _), path)| place(vkey, path));
         let (origin, agency) = places.next().unwrap_or_else(|| Err(Failure::Usage("--key is missing".to_owned())))?;
         for other in places {
             let (found, _) = other?;
