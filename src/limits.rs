@@ -165,6 +165,8 @@ pub const CANDIDATE_PASSES_MAX: usize = 3;
 pub const PROPOSER_WAIT_MAX: Duration = Duration::from_secs(2);
 /// The driver looks around this often when nothing wakes it.
 pub const DRIVER_TICK: Duration = Duration::from_millis(250);
+/// Votes that may have been lost are sent again after this time or more, also while a node is idle.
+pub const REBROADCAST_MIN: Duration = Duration::from_secs(1);
 /// The longest timeout of a round: so that a network that was cut goes on within a minute of healing.
 pub const ROUND_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 /// Connections from one address: all validators of a test network share one.

@@ -23,7 +23,7 @@ use crate::core::genesis::{Genesis, Validator};
 use crate::core::key::{PublicKey, SecretKey};
 use crate::limits::{
     ENGINE_CONNECTIONS_PER_IP_MAX, ENGINE_MESSAGE_BYTES_MAX, ENGINE_QUEUED_HEIGHTS_MAX, ENGINE_REQUESTS_MAX, ENGINE_STOP_TIMEOUT,
-    ROUND_TIMEOUT_MAX, STATUS_EVERY, SYNC_HEIGHTS_MAX, SYNC_REQUEST_TIMEOUT, SYNC_RESPONSE_BYTES_MAX,
+    REBROADCAST_MIN, ROUND_TIMEOUT_MAX, STATUS_EVERY, SYNC_HEIGHTS_MAX, SYNC_REQUEST_TIMEOUT, SYNC_RESPONSE_BYTES_MAX,
 };
 
 /// What a session of the engine is started with.
@@ -168,7 +168,7 @@ pub fn timeouts(propose: Duration) -> LinearTimeouts {
         prevote_delta: delta,
         precommit: vote,
         precommit_delta: delta,
-        rebroadcast: propose,
+        rebroadcast: propose.max(REBROADCAST_MIN),
         max_timeout: ROUND_TIMEOUT_MAX,
     }
 }
