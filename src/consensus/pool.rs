@@ -264,15 +264,12 @@ impl Pool {
     /// Steps 1 (by id) to 4.
     fn consider(&self, record: &Arc<Record>, source: Source) -> Result<Submitted, Refusal> {
         let id = record.id();
-        if let Some(position) = rules::position_of(&self.reader, &id) {
-            return Ok(Submitted::Committed { id, position });
-        }
         if let Some(answer) = self.known_pending(id, source) {
             return Ok(answer);
         }
-        self.records().pending.room_for(&record.by, record.leaf().len())?;
-        if let Err(refusal) = self.judge(record) {
-            // Its block may have been committed while it was judged.
+        let room = self.records().pending.room_for(&record.by, record.leaf().len());
+        if let Err(refusal) = room.and_then(|()| self.judge(record)) {
+            // A committed id is answered with its place, whatever else is wrong; to judge a new one includes that look.
             return rules::position_of(&self.reader, &id).map(|position| Submitted::Committed { id, position }).ok_or(refusal);
         }
         self.keep(record.clone(), source)

@@ -267,16 +267,14 @@ impl Reader {
             return Ok(value.clone());
         }
         let began = match self.shared.rows.get(&key) {
-            Ok(value) => return Ok(Some(value)),
+            Ok(found) => return Ok(found),
             Err(began) => began,
         };
         let value = self.noting(|| {
             let stored = self.shared.db.get(&key)?;
             stored.map(|value| rows::decode_value(&value).ok_or_else(malformed_row)).transpose()
         })?;
-        if let Some(value) = &value {
-            self.shared.rows.put(began, key, value.clone());
-        }
+        self.shared.rows.put(began, key, value.clone());
         Ok(value)
     }
 
