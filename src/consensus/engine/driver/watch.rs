@@ -33,7 +33,10 @@ impl Driver {
                 tracing::warn!(above = highest + 2, "this validator does not know what it signed last, and votes above that height");
                 blocking(move || signer.settle(highest + 2)).await??;
             }
-        } else if self.next.head.height == 0 && self.shared.heard.reached().is_some_and(|reached| reached >= NEW_LEDGER_HEIGHTS) {
+            return Ok(None);
+        }
+        let reached = self.shared.heard.reached().unwrap_or_default();
+        if self.next.head.height == 0 && signer.height() < NEW_LEDGER_HEIGHTS && reached >= NEW_LEDGER_HEIGHTS {
             blocking(move || signer.forget()).await??;
             return Ok(Some(End::Again("the ledger went on without this validator")));
         }
