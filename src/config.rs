@@ -146,8 +146,11 @@ const SETTINGS: [Setting; 10] = [
     Setting {
         name: "log",
         shape: Shape::Text,
-        default: Some("\"info\""),
-        about: &["What is logged: error, warn, info, debug or trace, for all or by module, such as \"info,sharelog::consensus=debug\"."],
+        default: Some("\"info,arc_malachitebft=warn\""),
+        about: &[
+            "What is logged: error, warn, info, debug or trace, for all or by module. The engine tells each of its steps at info, an",
+            "idle network's too.",
+        ],
     },
     Setting { name: "log_json", shape: Shape::Boolean, default: Some("false"), about: &["Log lines as JSON instead of text."] },
 ];

@@ -14,10 +14,10 @@ pub const POOL_AGENCY_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const POOL_RECORDS_MAX: usize = 65_536;
 /// Their leaf bytes: with its maps a full pool stays below a third of a node's 300 MB.
 pub const POOL_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Records lately committed or dropped that proposals may still name: four full blocks.
-pub const POOL_LATELY_RECORDS_MAX: usize = 16_384;
+/// Records lately committed or dropped that proposals may still name: two full blocks.
+pub const POOL_LATELY_RECORDS_MAX: usize = 8_192;
 /// Their leaf bytes.
-pub const POOL_LATELY_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub const POOL_LATELY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A record that was pending and then refused answers with its problem for this long, as INTERFACES.md says.
 pub const REFUSED_KEPT: Duration = Duration::from_secs(600);
 /// Refusals kept at once: a few hundred bytes each.
@@ -26,8 +26,8 @@ pub const REFUSED_RECORDS_MAX: usize = 16_384;
 pub const WAITING_RECORDS_MAX: usize = 256;
 /// How long one waits: the node that brought it spreads it again each second.
 pub const WAITING_KEPT: Duration = Duration::from_secs(2);
-/// A pending record is judged again by newer heads once it waited this long: most are committed before.
-pub const RECHECK_AFTER: Duration = Duration::from_secs(2);
+/// A pending record is judged again by newer heads once it waited this long: nearly all are committed before.
+pub const RECHECK_AFTER: Duration = Duration::from_secs(10);
 /// Records judged again in one round of a second: about 20 ms of one core.
 pub const RECHECK_RECORDS_MAX: usize = 256;
 
@@ -57,8 +57,9 @@ pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(20);
 pub const SWARM_STREAMS_MAX: usize = 16;
 /// Pending records are spread again after this time, as DESIGN.md says.
 pub const SPREAD_AGAIN: Duration = Duration::from_secs(1);
-/// Leaf bytes that one such round sends again to one peer: what is fresh goes first and is rarely behind it.
-pub const SPREAD_AGAIN_BYTES_MAX: usize = 1024 * 1024;
+/// Leaf bytes that one such round sends again to one peer, the longest unsent first: a peer that lost some has them all
+/// again within a minute, and a loaded network is not loaded twice.
+pub const SPREAD_AGAIN_BYTES_MAX: usize = 128 * 1024;
 /// First pause before a peer is dialled again: local networks restart nodes often.
 pub const REDIAL_MIN: Duration = Duration::from_millis(200);
 /// Longest pause: a peer that is back is found within two seconds.
@@ -85,6 +86,8 @@ pub const APPLY_RECORDS: usize = 1_000;
 pub const APPLY_AGE_MS: u64 = 2_000;
 /// Blocks waiting for sled; beyond it the writer waits, so that memory is bounded.
 pub const APPLY_QUEUE_MAX: usize = 16;
+/// Rows of the state kept decoded, about a kilobyte each: the keys, grants and datasets of some thousand agencies in use.
+pub const ROWS_CACHED_MAX: usize = 4_096;
 /// Checked tiles of hashes kept in memory, 8 KiB each.
 pub const TILES_CACHED_MAX: usize = 128;
 // HTTP.

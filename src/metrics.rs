@@ -21,6 +21,8 @@ pub struct Metrics {
     pub records_committed: Counter,
     /// Proposals that this node voted nil on because they are invalid.
     pub proposals_refused: Counter,
+    /// Blocks of an earlier round that were proposed again and are valid.
+    pub proposals_repeated: Counter,
     /// Requests beyond a bound: connections, body, time, quota.
     pub limits_reached: Counter,
     /// Messages of the record swarm that were malformed.
@@ -74,6 +76,7 @@ impl Default for Metrics {
             blocks_committed: counter("blocks_committed", "Blocks committed"),
             records_committed: counter("records_committed", "Records committed"),
             proposals_refused: counter("proposals_refused", "Invalid proposals, answered by a nil vote"),
+            proposals_repeated: counter("proposals_repeated", "Valid proposals of a block of an earlier round"),
             limits_reached: counter("limits_reached", "Requests beyond a bound"),
             messages_refused: counter("messages_refused", "Malformed messages of the record swarm"),
             http_answers: counter("http_answers", "Answers over HTTP"),

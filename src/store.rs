@@ -16,6 +16,7 @@ mod frame;
 pub mod index;
 mod opening;
 mod reader;
+mod row_cache;
 mod rows;
 mod segments;
 mod state;

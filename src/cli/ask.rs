@@ -110,14 +110,8 @@ const RECORDS: Columns = &[("position", "position"), ("time", "time"), ("kind", 
 const DATASETS: Columns = &[("dataset", "id"), ("title", "title"), ("class", "class"), ("frequency", "frequency"), ("version", "version")];
 const AGENCIES: Columns =
     &[("agency", "id"), ("zh", "names.zh"), ("en", "names.en"), ("level", "level"), ("line", "line"), ("status", "status")];
-const REQUESTS: Columns = &[
-    ("time", "time"),
-    ("label", "label"),
-    ("requester", "requester"),
-    ("provider", "provider"),
-    ("status", "status"),
-    ("id", "id"),
-];
+const REQUESTS: Columns =
+    &[("time", "time"), ("label", "label"), ("requester", "requester"), ("provider", "provider"), ("status", "status"), ("id", "id")];
 const DELIVERIES: Columns = &[
     ("time", "time"),
     ("batch", "batch"),

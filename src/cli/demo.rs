@@ -312,6 +312,7 @@ impl Demo {
         let chain = self.sharelog(&["chain", &id])?;
         let chain = chain.get("items").and_then(Value::as_array).context("a chain")?;
         let kinds: Vec<_> = chain.iter().map(|record| text(record, "kind")).collect();
+        let kinds: Vec<_> = kinds.chunk_by(|a, b| a == b).map(|run| in_words(&run[0], run.len())).collect();
         let links: Vec<_> = kinds.chunk_by(|a, b| a == b).map(|run| format!("{} x {}", run.len(), run[0])).collect();
         self.step(
             &format!("Who got what, and when: nhs-stockport-ccg received {} batches", items.len()),
@@ -445,6 +446,11 @@ fn counts(summary: &Value) -> String {
     let counted = members
         .filter_map(|(name, value)| value.as_u64().filter(|count| *count > 0).map(|count| format!("{count} {}", name.replace('_', " "))));
     counted.collect::<Vec<_>>().join(", ")
+}
+
+/// `share.deliver`, or `25 dataset.publish`.
+fn in_words(kind: &str, count: usize) -> String {
+    if count == 1 { kind.to_owned() } else { format!("{count} {kind}") }
 }
 
 /// What rules refused, listed.

@@ -2,7 +2,8 @@
 //!
 //! Each fault is one evil thing; all else about the node stays honest, so that exactly this is what others see:
 //! - `bad-signature`: a block's first record has a broken signature, and its entry covers that leaf;
-//! - `wrong-time`: a fresh block's time lies an hour ahead.
+//! - `wrong-time`: a fresh block's time lies an hour ahead;
+//! - `nil-first`: the precommit of a height's first round is nil, whatever was prevoted, so that rounds have to repeat.
 
 use std::sync::Arc;
 
@@ -21,6 +22,11 @@ fn is_chosen(fault: &str) -> bool {
 /// The time of a block that this node builds.
 pub fn alter_time(time: Time) -> Time {
     if is_chosen("wrong-time") { time.plus_ms(AHEAD_MS) } else { time }
+}
+
+/// Whether a precommit of this round is made nil.
+pub fn precommits_nil(round: Option<u32>) -> bool {
+    round == Some(0) && is_chosen("nil-first")
 }
 
 /// A block that this node built, before it is proposed.

@@ -118,7 +118,7 @@ impl Paths {
 
     fn sums(&self) -> Result<String, StoreError> {
         let mut out = String::new();
-        add_sums(&self.folder, &mut out)?;
+        add_sums(&self.folder, "", &mut out)?;
         Ok(out)
     }
 }
@@ -130,14 +130,15 @@ fn remove(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// A line per file: path, length, CRC-32; ascending by path.
-fn add_sums(folder: &Path, out: &mut String) -> Result<(), StoreError> {
+/// A line per file: path inside sled's folder (a home may move), length, CRC-32; ascending by path.
+fn add_sums(folder: &Path, prefix: &str, out: &mut String) -> Result<(), StoreError> {
     let items = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(io_error("list", folder))?;
     let mut paths: Vec<_> = items.into_iter().map(|item| item.path()).collect();
     paths.sort();
     for path in paths {
+        let name = format!("{prefix}{}", path.file_name().unwrap_or_default().display());
         if path.is_dir() {
-            add_sums(&path, out)?;
+            add_sums(&path, &format!("{name}/"), out)?;
             continue;
         }
         let mut file = fs::File::open(&path).map_err(io_error("read", &path))?;
@@ -151,7 +152,7 @@ fn add_sums(folder: &Path, out: &mut String) -> Result<(), StoreError> {
                 }
             }
         }
-        writeln!(out, "{} {bytes} {:08x}", path.display(), hasher.finalize()).expect("writing to a string");
+        writeln!(out, "{name} {bytes} {:08x}", hasher.finalize()).expect("writing to a string");
     }
     Ok(())
 }

@@ -266,10 +266,18 @@ impl Reader {
         if let Some(value) = view.layers.iter().rev().find_map(|layer| layer.rows.get(&key)) {
             return Ok(value.clone());
         }
-        self.noting(|| {
+        let began = match self.shared.rows.get(&key) {
+            Ok(value) => return Ok(Some(value)),
+            Err(began) => began,
+        };
+        let value = self.noting(|| {
             let stored = self.shared.db.get(&key)?;
             stored.map(|value| rows::decode_value(&value).ok_or_else(malformed_row)).transpose()
-        })
+        })?;
+        if let Some(value) = &value {
+            self.shared.rows.put(began, key, value.clone());
+        }
+        Ok(value)
     }
 
     fn view(&self) -> Result<Arc<View>, StoreError> {

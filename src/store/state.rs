@@ -140,6 +140,7 @@ fn write_layers(shared: &Shared, mut digest: Digest, queue: &Receiver<Arc<Layer>
                 shared.remember(error);
                 return;
             }
+            shared.rows.written(group.iter().flat_map(|layer| layer.rows.keys()));
             shared.settle(group.len());
             group.clear();
         }

@@ -16,6 +16,7 @@ use crate::limits::APPLY_RECORDS;
 use crate::store::db::{Batch, Db, Mark};
 use crate::store::execution::Execution;
 use crate::store::index::{self, TermKey};
+use crate::store::row_cache::RowCache;
 use crate::store::rows;
 use crate::store::segments::LogFiles;
 use crate::store::tiles::{self, Edges, Tile, TileCache, TileId, Tree};
@@ -114,6 +115,7 @@ pub struct Shared {
     /// Locked to take or replace the pointer, no longer.
     view: Mutex<Arc<View>>,
     tiles: Mutex<TileCache>,
+    pub rows: RowCache,
     /// The first damage found; from then on nothing is read or written.
     damage: OnceLock<(String, String)>,
 }
@@ -121,7 +123,7 @@ pub struct Shared {
 impl Shared {
     pub fn new(genesis: Arc<Genesis>, log: Arc<LogFiles>, db: Db, view: View) -> Self {
         let view = Mutex::new(Arc::new(view));
-        Shared { genesis, log, db, view, tiles: Mutex::default(), damage: OnceLock::new() }
+        Shared { genesis, log, db, view, tiles: Mutex::default(), rows: RowCache::default(), damage: OnceLock::new() }
     }
 
     pub fn view(&self) -> Arc<View> {

@@ -53,3 +53,34 @@ fn a_proposer_of_a_bad_signature_is_outvoted() {
 fn a_proposer_of_a_wrong_time_is_outvoted() {
     with_a_liar("wrong-time", "time");
 }
+
+#[test]
+fn a_block_that_missed_its_first_round_is_proposed_again() {
+    let mut network = TestNetwork::init(4);
+    // Two precommit nil in every first round: a quorum prevotes, none precommits, and the next round repeats the block.
+    for node in 0..2 {
+        network.net.start_with(node, FAULTY_BINARY.as_ref(), &[("SHARELOG_FAULT", "nil-first")]).unwrap();
+    }
+    (2..4).for_each(|index| network.net.start(index).unwrap());
+    network.all_ready();
+    let office = network.key("agency-2", "office");
+    let notes: Vec<_> =
+        (0..5).map(|index| super::network::duty(&network.net.origin, "agency-2", &format!("again-{index}"), &office)).collect();
+    let mut log = Vec::new();
+    for (index, note) in notes.iter().enumerate() {
+        let (status, body) = network.net.post(index % 4, note, "?wait=committed").unwrap();
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+        log.push(super::network::acknowledged(note, &body));
+    }
+    let repeated: u64 = (0..4).map(|node| metric(&network, node, "sharelog_proposals_repeated_total")).sum();
+    assert!(repeated > 0, "no block was proposed again: void");
+    network.settle(Duration::from_secs(60));
+    let page = network.net.ask(2, "/api/v1/blocks?limit=1000").unwrap();
+    let rounds: Vec<_> = page.get("items").and_then(|items| items.as_array()).unwrap().iter().map(round).collect();
+    assert!(rounds.iter().all(|round| *round > 0), "a first round decided: {rounds:?}");
+    judge(&network, &log, &[]);
+}
+
+fn round(block: &sharelog::core::json::Value) -> u64 {
+    block.get("certificate").and_then(|certificate| certificate.get("round")).and_then(|round| round.as_u64()).unwrap()
+}

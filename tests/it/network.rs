@@ -222,6 +222,19 @@ impl Load<'_> {
     }
 }
 
+/// What an answer of status 200 acknowledges.
+fn committed(body: &[u8]) -> Outcome {
+    let answer = json::parse(body, Strings::WithNotes).unwrap();
+    let number = |name: &str| answer.get(name).and_then(Value::as_u64).unwrap();
+    Outcome::Committed { position: number("position"), height: number("height") }
+}
+
+/// A line of the operation log from an answer of status 200.
+#[cfg(feature = "test-faults")]
+pub fn acknowledged(note: &str, body: &[u8]) -> (Hash, Outcome) {
+    (record_id(note), committed(body))
+}
+
 fn submit(agent: &ureq::Agent, url: &str, note: &str) -> Outcome {
     let request = agent.post(&format!("{url}/api/v1/records?wait=committed")).header("content-type", "text/plain");
     let Ok(mut response) = request.send(note) else {
@@ -231,11 +244,7 @@ fn submit(agent: &ureq::Agent, url: &str, note: &str) -> Outcome {
         return Outcome::Unknown;
     };
     match response.status().as_u16() {
-        200 => {
-            let answer = json::parse(&body, Strings::WithNotes).unwrap();
-            let number = |name: &str| answer.get(name).and_then(Value::as_u64).unwrap();
-            Outcome::Committed { position: number("position"), height: number("height") }
-        }
+        200 => committed(&body),
         202 | 429 | 503 => Outcome::Unknown,
         status => Outcome::Refused { status, body: String::from_utf8_lossy(&body).into_owned() },
     }

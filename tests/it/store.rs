@@ -278,6 +278,22 @@ fn sled_is_rebuilt_when_it_is_gone_behind_ahead_or_damaged() {
     }
 }
 
+/// A home that was stopped cleanly and then moved was rebuilt, for its checksums named whole paths: a restart took many
+/// times as long. They name paths inside the folder.
+#[test]
+fn a_home_that_moved_keeps_its_sled() {
+    use std::os::unix::fs::MetadataExt as _;
+    let (dir, moved) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut ledger = Ledger::new();
+    ledger.fill(dir.path(), 4);
+    copy_dir(dir.path(), moved.path());
+    let inode = || fs::metadata(moved.path().join("sled/conf")).unwrap().ino();
+    let before = inode();
+    let (_writer, reader) = ledger.open(moved.path());
+    assert_eq!(reader.head().height, 4);
+    assert_eq!(inode(), before, "rebuilt");
+}
+
 #[test]
 fn a_copy_of_a_running_store_is_what_a_kill_leaves() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,5 +1,6 @@
 //! `sharelog evidence`: a file that proves records offline.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -94,8 +95,8 @@ fn with_openings(bytes: &[u8], openings: Vec<Opening>) -> Result<Vec<u8>, Failur
         let text = entry.leaf.rfind("\n\n").map_or("", |end| &entry.leaf[..=end]);
         (Hash::of(text.as_bytes()), entry.position)
     };
-    let positions: std::collections::BTreeMap<_, _> = evidence.entries.iter().map(position).collect();
-    let mut placed = std::collections::BTreeMap::new();
+    let positions: BTreeMap<_, _> = evidence.entries.iter().map(position).collect();
+    let mut placed = BTreeMap::new();
     for opening in openings {
         let Some(position) = positions.get(&opening.record) else {
             return Err(Failure::Usage(format!("an opening of {}, which is not among the records", opening.record)));

@@ -18,7 +18,7 @@ use crate::node::local::LocalNetwork;
 /// Connections to each node: well below what one address may hold.
 const CONNECTIONS_PER_NODE: usize = 16;
 /// Records sent and not yet committed: enough that every block is full, small enough for every pool.
-const IN_FLIGHT_MAX: u64 = 12_000;
+const IN_FLIGHT_MAX: u64 = 6_000;
 /// A whole run that does not end in this time has failed.
 const RUN_WAIT: Duration = Duration::from_secs(1_800);
 const POLL: Duration = Duration::from_millis(50);

@@ -9,15 +9,16 @@ use clap::Args;
 use crate::cli::Global;
 use crate::cli::failure::Failure;
 use crate::cli::import::fields::{Field, Mapping, check_known, needed, optional};
+use crate::cli::import::keys::Signer;
 use crate::cli::import::ledger::{self, KnownAgency, fold};
-use crate::cli::import::run::{Run, Want};
+use crate::cli::import::run::{OnError, Run, Want};
 use crate::cli::import::table::{Row, Table};
 use crate::cli::import::{Ended, Source, text};
 use crate::cli::kinds::members::Members;
 use crate::cli::kinds::sign::load;
 use crate::core::ids::{check_agency, check_line};
 use crate::core::json::{Value, strings};
-use crate::core::key::{Role, agency_key_name};
+use crate::core::key::{Role, split_agency_key_name};
 use crate::core::kinds::Kind;
 use crate::core::refusal::{Code, Refusal};
 
@@ -67,10 +68,8 @@ pub fn run(args: &AgenciesArgs, global: &Global) -> Result<Ended, Failure> {
     let authority = load(&args.key)?;
     let mut run = args.source.begin(global)?;
     let name = authority.0.name().to_owned();
-    let by = name
-        .strip_prefix(&run.origin)
-        .and_then(|_| crate::core::key::split_agency_key_name(&run.origin, &name))
-        .filter(|(agency, role)| *role == Role::Authority && agency_key_name(&run.origin, agency, *role) == name)
+    let by = split_agency_key_name(&run.origin, &name)
+        .filter(|(_, role)| *role == Role::Authority)
         .map(|(agency, _)| agency.to_owned())
         .ok_or_else(|| Failure::Configuration(format!("{}: {name} is no authority's key of this ledger", args.key.display())))?;
     let known = ledger::agencies(&run.client)?;
@@ -84,7 +83,7 @@ fn import(
     mapping: &Mapping,
     known: &HashMap<String, KnownAgency>,
     by: String,
-    authority: crate::cli::import::keys::Signer,
+    authority: Signer,
 ) -> Result<(), Failure> {
     let mut made: HashMap<String, Admission> = HashMap::new();
     let mut admissions = Vec::new();
@@ -92,7 +91,7 @@ fn import(
     let mut ended = None;
     run.summary.add("rows", table.rows.len() + table.faults.len());
     for row in &table.rows {
-        if run.on_error == crate::cli::import::run::OnError::Stop && row.line > first_fault {
+        if run.on_error == OnError::Stop && row.line > first_fault {
             break;
         }
         let outcome = admission(mapping, row).and_then(|admission| place(known, &made, admission));

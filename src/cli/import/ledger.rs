@@ -1,6 +1,6 @@
 //! What stands on the ledger already, as far as an import asks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::cli::client::{Client, escaped};
 use crate::cli::failure::Failure;
@@ -94,7 +94,7 @@ pub fn datasets(client: &Client, provider: &str) -> Result<HashMap<String, Known
 ///
 /// # Errors
 /// As [`agencies`].
-pub fn duties(client: &Client) -> Result<std::collections::HashSet<String>, Failure> {
+pub fn duties(client: &Client) -> Result<HashSet<String>, Failure> {
     Ok(client.all("/api/v1/duties")?.iter().filter_map(|item| text(item, "id").map(|id| fold(&id))).collect())
 }
 

@@ -11,15 +11,16 @@ use crate::cli::import::pipeline::{self, Ready};
 use crate::cli::import::summary::Summary;
 use crate::cli::import::table::{Fault, Table};
 use crate::cli::kinds::handover::{Payload, fresh_salt, write_opening};
-use crate::cli::kinds::sign::now;
+use crate::cli::kinds::sign::{key_failure, now};
 use crate::core::commitment::Opening;
 use crate::core::hash::Hash;
-use crate::core::json::Value;
+use crate::core::json::{self, Strings, Value, strings};
 use crate::core::kinds::Kind;
 use crate::core::note::Note;
 use crate::core::record::{Draft, HEADER, Record};
 use crate::core::refusal::{Code, Refusal};
 use crate::core::time::Time;
+use crate::keystore;
 
 /// Threads that write openings, each file synced.
 const WRITERS: usize = 16;
@@ -165,11 +166,11 @@ impl Run {
             return false;
         };
         let line = note.text.strip_prefix(HEADER).map(|line| line.trim_end().as_bytes());
-        let Some(Ok(head)) = line.map(|line| crate::core::json::parse(line, crate::core::json::Strings::Strict)) else {
+        let Some(Ok(head)) = line.map(|line| json::parse(line, Strings::Strict)) else {
             return false;
         };
         let text = |name: &str| head.get(name).and_then(Value::as_str).unwrap_or_default();
-        let refs = crate::core::json::strings(want.refs.iter().map(|id| id.to_hex()));
+        let refs = strings(want.refs.iter().map(|id| id.to_hex()));
         let signer = &want.signer.0;
         let in_time = Time::parse(text("at")).is_ok_and(|at| at.plus_ms(self.record_age_ms_max) > now);
         in_time
@@ -208,7 +209,7 @@ fn write_openings(dir: &Path, openings: &[Opening]) -> Result<(), Failure> {
     }
     let failed =
         |error: std::io::Error| Failure::Unreadable(format!("writing openings to {}: {error}; nothing of these was sent", dir.display()));
-    crate::keystore::make_dir(dir).map_err(|error| crate::cli::kinds::sign::key_failure(&error))?;
+    keystore::make_dir(dir).map_err(|error| key_failure(&error))?;
     let write = |opening: &Opening| {
         let path = dir.join(format!("{}.opening.json", opening.record));
         if path.exists() { Ok(()) } else { write_opening(&path, opening) }

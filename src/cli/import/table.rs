@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::failure::Failure;
+use crate::core::json::Value;
 
 /// A whole file is read at once; beyond this it is split by its owner.
 const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -127,7 +128,6 @@ fn decode(record: &csv::ByteRecord, name: impl Fn(usize) -> String) -> Result<Ve
 
 /// RFC 8785 text of a row: its columns to its cells as read, in UTF-16 order of the names.
 pub fn row_jcs(columns: &[String], row: &Row) -> String {
-    use crate::core::json::Value;
     let mut members: Vec<_> = columns.iter().zip(&row.cells).collect();
     members.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
     let quoted = |text: &String| Value::from(text.as_str()).to_jcs();

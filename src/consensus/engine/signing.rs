@@ -169,6 +169,14 @@ impl Signer {
     }
 }
 
+#[cfg(feature = "test-faults")]
+fn altered(mut vote: Vote) -> Vote {
+    if vote.step == VoteType::Precommit && crate::consensus::faults::precommits_nil(vote.round.as_u32()) {
+        vote.block = NilOrVal::Nil;
+    }
+    vote
+}
+
 #[async_trait]
 impl malachite_signing::Signer<Ledger> for Signer {
     async fn sign_vote(&self, vote: Vote) -> Result<SignedMessage<Ledger, Vote>, Error> {
@@ -176,6 +184,8 @@ impl malachite_signing::Signer<Ledger> for Signer {
             VoteType::Prevote => Step::Prevote,
             VoteType::Precommit => Step::Precommit,
         };
+        #[cfg(feature = "test-faults")]
+        let vote = altered(vote);
         let text = text_of_vote(&self.inner.origin, &vote);
         let signature = self.sign(vote.height.0, vote.round, step, text).await?;
         Ok(SignedMessage::new(vote, signature))

@@ -76,6 +76,9 @@ impl Driver {
         };
         let judged = self.validity(proposed, block, body, bytes, &agency).await?;
         if judged == Some(Validity::Valid) {
+            if proposed.valid_round.is_some() {
+                self.shared.metrics.proposals_repeated.inc();
+            }
             self.blocks.keep_signature(&proposed, block, signature);
         }
         Ok(judged.map(|validity| proposed.value(block, validity)))
