@@ -35,12 +35,18 @@ impl Driver {
             }
             return Ok(None);
         }
-        let reached = self.shared.heard.reached().unwrap_or_default();
-        if self.next.head.height == 0 && signer.height() < NEW_LEDGER_HEIGHTS && reached >= NEW_LEDGER_HEIGHTS {
+        if self.may_have_lost_disk() {
             blocking(move || signer.forget()).await??;
             return Ok(Some(End::Again("the ledger went on without this validator")));
         }
         Ok(None)
+    }
+
+    /// Whether the store is empty in a ledger that has gone on, and what was signed before is not in question yet.
+    pub(super) fn may_have_lost_disk(&self) -> bool {
+        self.next.head.height == 0
+            && self.shared.heard.reached().is_some_and(|reached| reached >= NEW_LEDGER_HEIGHTS)
+            && self.shared.signer.height() < NEW_LEDGER_HEIGHTS
     }
 
     /// Tells the node's life, and gives a reason to start the engine again, if there is one.
