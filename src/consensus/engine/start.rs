@@ -86,7 +86,8 @@ impl Session {
         // The host actor waits for answers: with the channels it is let go.
         drop(channels);
         handle.actor.stop_children_and_wait(None, Some(ENGINE_STOP_TIMEOUT)).await;
-        if handle.actor.stop_and_wait(None, Some(ENGINE_STOP_TIMEOUT)).await.is_err() {
+        handle.actor.stop(None);
+        if tokio::time::timeout(ENGINE_STOP_TIMEOUT, handle.handle).await.is_err() {
             tracing::warn!("the engine's actors did not end in time");
         }
     }

@@ -19,7 +19,7 @@ use crate::store::Block;
 
 impl Driver {
     /// A peer sent a decided block, whose certificate the engine has verified: executes it like a proposal, without a look
-    /// at the clock.
+    /// at the clock. The first block waits until it is settled what this validator may sign.
     pub(super) async fn synced_value(
         &mut self,
         height: Height,
@@ -30,6 +30,9 @@ impl Driver {
         let Some(round) = round.as_u32().filter(|_| height.0 == self.next.height) else {
             return Ok(SyncedValueOutcome::LocalTransientError);
         };
+        if self.may_have_lost_disk() {
+            return Ok(SyncedValueOutcome::LocalTransientError);
+        }
         let proposed = Proposed { height: height.0, round, valid_round: None, proposer };
         let Ok(body) = Body::parse(bytes.clone()) else {
             return Ok(SyncedValueOutcome::PeerFault);

@@ -33,11 +33,20 @@ impl Driver {
                 tracing::warn!(above = highest + 2, "this validator does not know what it signed last, and votes above that height");
                 blocking(move || signer.settle(highest + 2)).await??;
             }
-        } else if self.next.head.height == 0 && self.shared.heard.reached().is_some_and(|reached| reached >= NEW_LEDGER_HEIGHTS) {
+            return Ok(None);
+        }
+        if self.may_have_lost_disk() {
             blocking(move || signer.forget()).await??;
             return Ok(Some(End::Again("the ledger went on without this validator")));
         }
         Ok(None)
+    }
+
+    /// Whether the store is empty in a ledger that has gone on, and what was signed before is not in question yet.
+    pub(super) fn may_have_lost_disk(&self) -> bool {
+        self.next.head.height == 0
+            && self.shared.heard.reached().is_some_and(|reached| reached >= NEW_LEDGER_HEIGHTS)
+            && self.shared.signer.height() < NEW_LEDGER_HEIGHTS
     }
 
     /// Tells the node's life, and gives a reason to start the engine again, if there is one.
