@@ -79,9 +79,9 @@ pub const PING_TIMEOUT: Duration = Duration::from_secs(10);
 pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 /// Zeros written ahead in a log file, so that a sync has no new size to write: a small network keeps small files.
 pub const PREALLOCATE_BYTES: u64 = 4 * 1024 * 1024;
-/// Records whose rows and index entries go to sled in one batch: more would hold readers of sled up for longer than a few
-/// tens of milliseconds, fewer would write the same pages more often.
-pub const APPLY_RECORDS: usize = 1_000;
+/// Records whose rows and index entries go to sled in one batch: more would hold readers of sled up for longer than about
+/// a hundred milliseconds, fewer would write the same pages more often.
+pub const APPLY_RECORDS: usize = 4_000;
 /// The age at which a smaller batch goes to sled, so that a restart replays little.
 pub const APPLY_AGE_MS: u64 = 2_000;
 /// Blocks waiting for sled; beyond it the writer waits, so that memory is bounded.

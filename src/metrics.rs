@@ -40,6 +40,7 @@ struct Gauges {
     checkpoint_size: Gauge,
     pool_records: Gauge,
     pool_bytes: Gauge,
+    pool_oldest_ms: Gauge,
     peers_connected: Gauge,
     peers_known: Gauge,
     ready: Gauge,
@@ -56,6 +57,8 @@ pub struct Observed {
     pub checkpoint_size: u64,
     pub pool_records: usize,
     pub pool_bytes: usize,
+    /// Wait of the oldest pending record; 0 without one.
+    pub pool_oldest_ms: u64,
     pub peers_connected: usize,
     pub peers_known: usize,
     pub ready: bool,
@@ -96,6 +99,7 @@ impl Gauges {
             ("checkpoint_size", "Size of the public checkpoint", &gauges.checkpoint_size),
             ("pool_records", "Pending records", &gauges.pool_records),
             ("pool_bytes", "Bytes of the pending records", &gauges.pool_bytes),
+            ("pool_oldest_ms", "Milliseconds that the oldest pending record has waited", &gauges.pool_oldest_ms),
             ("peers_connected", "Other validators to which the record swarm is connected", &gauges.peers_connected),
             ("peers_known", "Other validators", &gauges.peers_known),
             ("ready", "1 when the node is ready", &gauges.ready),
@@ -116,6 +120,7 @@ impl Metrics {
         checkpoint_size.set(signed(observed.checkpoint_size));
         pool_records.set(signed(observed.pool_records));
         pool_bytes.set(signed(observed.pool_bytes));
+        self.gauges.pool_oldest_ms.set(signed(observed.pool_oldest_ms));
         self.gauges.peers_connected.set(signed(observed.peers_connected));
         self.gauges.peers_known.set(signed(observed.peers_known));
         self.gauges.ready.set(i64::from(observed.ready));

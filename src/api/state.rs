@@ -92,6 +92,7 @@ pub async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
         checkpoint_size: api.checkpoints.public().map_or(0, |public| public.checkpoint.size),
         pool_records,
         pool_bytes,
+        pool_oldest_ms: api.pool.oldest().map_or(0, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
         peers_connected: peers.values().filter(|connected| **connected).count(),
         peers_known: peers.len(),
         ready: api.health.life() == Life::Ready,

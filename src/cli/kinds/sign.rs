@@ -106,7 +106,7 @@ pub fn load(path: &Path) -> Result<(VerifierKey, SecretKey), Failure> {
 /// What a key file that cannot be used means for a command.
 pub fn key_failure(error: &KeyError) -> Failure {
     match error {
-        KeyError::Io { .. } => Failure::Unreadable(error.to_string()),
+        KeyError::Io { source, .. } => Failure::Unreadable(format!("{error}: {source}")),
         KeyError::Invalid { .. } => Failure::Configuration(error.to_string()),
     }
 }
