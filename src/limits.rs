@@ -27,7 +27,7 @@ pub const WAITING_RECORDS_MAX: usize = 256;
 /// How long one waits: the node that brought it spreads it again each second.
 pub const WAITING_KEPT: Duration = Duration::from_secs(2);
 /// A pending record is judged again by newer heads once it waited this long: nearly all are committed before.
-pub const RECHECK_AFTER: Duration = Duration::from_secs(10);
+pub const RECHECK_AFTER: Duration = Duration::from_secs(6);
 /// Records judged again in one round of a second: about 20 ms of one core.
 pub const RECHECK_RECORDS_MAX: usize = 256;
 
@@ -202,6 +202,10 @@ pub const BEHIND_HEIGHTS_MAX: u64 = 20;
 pub const BEHIND_LONG: Duration = Duration::from_secs(10);
 /// A validator without a block, in a ledger that is this high, may have lost its disk; below that it is a slow starter.
 pub const NEW_LEDGER_HEIGHTS: u64 = 16;
+/// Between two sessions of the engine: peers on one machine or across a country have seen the old connections closed by then.
+pub const SESSION_PAUSE: Duration = Duration::from_secs(1);
+/// A round that lasts this long beyond its timeouts, with enough validators there, has lost votes for good.
+pub const ROUND_STALLED: Duration = Duration::from_secs(10);
 /// Behind for this long without a new block: it is said loudly.
 pub const STUCK_SAID: Duration = Duration::from_secs(30);
 /// Then the engine is started again.

@@ -31,6 +31,7 @@ use crate::consensus::pool::Pool;
 use crate::core::genesis::Genesis;
 use crate::core::key::SecretKey;
 use crate::health::Health;
+use crate::limits::SESSION_PAUSE;
 use crate::metrics::Metrics;
 use crate::store::Writer;
 
@@ -149,6 +150,11 @@ async fn run_sessions(plan: &Plan, shared: &Arc<Shared>, stop: &CancellationToke
         match end? {
             End::Stopped => return Ok(()),
             End::Again(reason) => tracing::warn!(reason, "starting the engine again"),
+        }
+        // The others see the old connections closed before new ones come: else they tell nothing of their subscriptions.
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(SESSION_PAUSE) => {}
         }
     }
 }

@@ -7,7 +7,7 @@ use sharelog::consensus::pool::{Source, Status, Submitted};
 use sharelog::core::hash::Hash;
 use sharelog::core::record::Record;
 use sharelog::core::refusal::Code;
-use sharelog::limits::POOL_AGENCY_RECORDS_MAX;
+use sharelog::limits::{POOL_AGENCY_RECORDS_MAX, RECHECK_AFTER};
 
 use crate::it::stores::{Node, ago, duty, duty_at, genesis, now, with_bad_signature};
 
@@ -162,7 +162,7 @@ fn a_refusal_by_a_later_head_is_remembered() {
     assert_eq!(node.pool.pending().0, 1);
     assert!(node.pool.oldest().is_some());
     let since = Instant::now();
-    while node.pool.pending().0 > 0 && since.elapsed() < Duration::from_secs(10) {
+    while node.pool.pending().0 > 0 && since.elapsed() < 3 * RECHECK_AFTER {
         node.pool.recheck();
         std::thread::sleep(Duration::from_millis(50));
     }

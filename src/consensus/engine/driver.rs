@@ -254,6 +254,7 @@ impl Driver {
         }
         self.next = upcoming(&self.shared, &self.built);
         self.round = 0;
+        self.watch.round_since = None;
         self.blocks = Blocks::default();
         self.streams.set_body_bytes_max(body::bytes_max(&self.next.policy));
         self.streams.start_height(self.next.height);

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Driver, End, blocking};
 use crate::consensus::engine::start::Standing;
 use crate::health::Life;
-use crate::limits::{ALONE_READY_AFTER, BEHIND_HEIGHTS_MAX, BEHIND_LONG, NEW_LEDGER_HEIGHTS, STUCK_AGAIN, STUCK_SAID};
+use crate::limits::{ALONE_READY_AFTER, BEHIND_HEIGHTS_MAX, BEHIND_LONG, NEW_LEDGER_HEIGHTS, ROUND_STALLED, STUCK_AGAIN, STUCK_SAID};
 
 /// What was seen so far.
 pub struct Watch {
@@ -14,11 +14,13 @@ pub struct Watch {
     height: u64,
     behind_since: Option<Instant>,
     has_warned: bool,
+    /// When the newest round of the height that is being decided started; `None` while none is.
+    pub round_since: Option<Instant>,
 }
 
 impl Watch {
     pub fn new() -> Self {
-        Watch { started: Instant::now(), height: 0, behind_since: None, has_warned: false }
+        Watch { started: Instant::now(), height: 0, behind_since: None, has_warned: false, round_since: None }
     }
 }
 
@@ -86,6 +88,18 @@ impl Driver {
             self.watch.has_warned = true;
             tracing::error!(height, ?reached, "behind the network and no new block for {STUCK_SAID:?}");
         }
+        if self.is_round_stalled() {
+            return Some(End::Again("a round stands still although enough validators are there"));
+        }
         (behind_for > STUCK_AGAIN).then_some(End::Again("catching up is stuck"))
+    }
+
+    /// Whether a round lasts far longer than its timeouts while more than two thirds of the validators speak: their votes do
+    /// not arrive. The engine's broadcast tells a peer of its subscriptions only on the first of several connections, so one
+    /// that came back before its old connection was seen closed hears nothing until both connect anew.
+    fn is_round_stalled(&self) -> bool {
+        let timeouts = self.shared.propose_timeout * self.round.saturating_add(4);
+        self.watch.round_since.is_some_and(|since| since.elapsed() > ROUND_STALLED + timeouts)
+            && self.shared.heard.highest_of_quorum().is_some()
     }
 }
