@@ -26,6 +26,17 @@ pub struct Floors {
     pub fdatasync_ms: f64,
 }
 
+impl Floors {
+    /// The mean of two measurements.
+    pub fn mean(&self, other: &Floors) -> Floors {
+        Floors {
+            verify_per_s: f64::midpoint(self.verify_per_s, other.verify_per_s),
+            sha256_per_s: f64::midpoint(self.sha256_per_s, other.sha256_per_s),
+            fdatasync_ms: f64::midpoint(self.fdatasync_ms, other.fdatasync_ms),
+        }
+    }
+}
+
 pub fn measure() -> Result<Floors> {
     let secret = SecretKey::from_seed(&[11; 32]);
     let public = secret.public();
