@@ -373,13 +373,13 @@ fn heads_connections_and_slow_senders_are_bounded() {
         stream.write_all(b"GET /livez HTTP/1.1\r\nho").unwrap();
     }
     let mut one_more = node.connect();
-    let answer = read_all(&mut one_more, Duration::from_secs(2));
+    let answer = read_all(&mut one_more, Duration::from_secs(8));
     assert!(answer.starts_with("HTTP/1.1 429") && answer.contains("quota"), "{answer}");
     for stream in &mut held {
         read_all(stream, Duration::from_secs(12));
     }
     let waited = start.elapsed();
-    assert!((Duration::from_secs(9)..Duration::from_secs(14)).contains(&waited), "slow senders were held for {waited:?}");
+    assert!((Duration::from_secs(9)..Duration::from_secs(20)).contains(&waited), "slow senders were held for {waited:?}");
     assert_eq!(node.get("/livez").status, 200);
 }
 
