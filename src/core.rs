@@ -22,3 +22,4 @@ pub mod text;
 pub mod time;
 pub mod uscc;
 pub mod validators;
+pub mod working_days;

@@ -101,7 +101,13 @@ pub fn status(code: Code) -> StatusCode {
         | Code::KindUnknown
         | Code::QueryInvalid
         | Code::CursorInvalid => StatusCode::BAD_REQUEST,
-        Code::KeyUnknown | Code::KeyRevoked | Code::RoleWrong | Code::SignatureInvalid | Code::SignatureMissing => StatusCode::FORBIDDEN,
+        Code::KeyUnknown
+        | Code::KeyRevoked
+        | Code::RoleWrong
+        | Code::SignatureInvalid
+        | Code::SignatureMissing
+        | Code::AgencySuspended
+        | Code::AgencyRetired => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RefUnknown
@@ -116,6 +122,11 @@ pub fn status(code: Code) -> StatusCode {
         | Code::AgencyUnknown
         | Code::AlreadyAnswered
         | Code::ReceiptContradicts
+        | Code::Closed
+        | Code::TooLate
+        | Code::TooEarly
+        | Code::LimitExceeded
+        | Code::StillOpen
         | Code::CommitmentMismatch => StatusCode::CONFLICT,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -88,6 +88,15 @@ impl Day {
         self.0
     }
 
+    /// The day after this one; `None` after the last of year 9999.
+    pub fn next(self) -> Option<Self> {
+        self.0.tomorrow().ok().map(Day)
+    }
+
+    pub fn from_date(date: Date) -> Self {
+        Day(date)
+    }
+
     /// The first moment of this day at a fixed offset from UTC; `None` before 1970.
     pub fn start(self, offset_minutes: u64) -> Option<Time> {
         let midnight = zone(0).to_timestamp(self.0.at(0, 0, 0, 0)).ok()?;
