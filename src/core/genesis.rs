@@ -21,7 +21,7 @@ use crate::core::limits::{CALENDARS_MAX, GENESIS_AGENCIES_MAX, GENESIS_BYTES_MAX
 use crate::core::policy::{Policy, RULES_NEWEST};
 use crate::core::refusal::{Code, Refusal};
 use crate::core::state::Changes;
-use crate::core::tables;
+use crate::core::tables::{self, Membership};
 use crate::core::time::Time;
 use crate::core::validators::ValidatorSet;
 
@@ -68,6 +68,20 @@ impl GenesisAgency {
 
     fn parent(&self) -> Option<&str> {
         self.body.get("parent").and_then(Value::as_str)
+    }
+
+    fn is_authority(&self) -> bool {
+        self.keys.iter().any(|(role, _)| *role == Role::Authority)
+    }
+
+    fn membership(&self) -> Membership {
+        let member = |name: &str| self.body.get(name).and_then(Value::as_str).map(str::to_owned);
+        Membership {
+            level: member("level").expect("agencies were checked by parse"),
+            line: member("line"),
+            parent: member("parent"),
+            territory: member("territory"),
+        }
     }
 }
 
@@ -213,8 +227,10 @@ impl Genesis {
     pub fn rows(&self) -> Changes {
         let mut changes = Changes::default();
         for agency in &self.agencies {
-            tables::put_agency(&mut changes, &agency.id, &self.agency_vkeys(agency), None);
+            tables::put_agency(&mut changes, &agency.id, &agency.membership(), &self.agency_vkeys(agency), None);
         }
+        let authorities = self.agencies.iter().filter(|agency| agency.is_authority());
+        tables::put_authorities(&mut changes, authorities.map(|agency| agency.id.as_str()));
         for validator in &self.validators {
             for public in validator.public_keys().expect("peer ids were checked by parse") {
                 tables::put_public(&mut changes, &public);
@@ -268,8 +284,7 @@ fn check_agencies(agencies: &[GenesisAgency]) -> Result<(), Refusal> {
             return Err(invalid(format!("parents of {}", agency.id), "parents that lead to an agency without one"));
         }
     }
-    let is_authority = |agency: &GenesisAgency| agency.keys.iter().any(|(role, _)| *role == Role::Authority);
-    if !agencies.iter().any(is_authority) {
+    if !agencies.iter().any(GenesisAgency::is_authority) {
         return Err(invalid("no authority key".to_owned(), "at least one authority"));
     }
     Ok(())

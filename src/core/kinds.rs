@@ -31,7 +31,7 @@ use crate::core::record::{Record, RecordSignature};
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules::{BlockContext, Subjects};
 use crate::core::state::{Changes, Rows};
-use crate::core::tables::{RECORD, RecordRow};
+use crate::core::tables::{RECORD, RecordRow, end_of_chain, stands_for};
 
 macro_rules! kinds {
     ($($variant:ident = $text:literal,)*) => {
@@ -205,17 +205,20 @@ fn check_writer_signs(record: &Record, role: Role) -> Result<(), Refusal> {
     }
 }
 
-/// A duty or dataset id that begins with the writer's own.
-fn check_own_id(record: &Record, id: &str, rule: &'static str) -> Result<(), Refusal> {
-    if id.split_once(':').is_none_or(|(agency, _)| agency != record.by) {
-        return Err(Refusal::rule(rule, Code::NotParty, id, format!("an id that begins with {}:", record.by)));
+/// A duty or dataset id that begins with the writer's own, or with that of an agency whose chain of successors ends with it.
+fn check_own_id(place: &Place<'_>, id: &str, rule: &'static str) -> Result<(), Refusal> {
+    let by = &place.record.by;
+    if id.split_once(':').is_none_or(|(agency, _)| !stands_for(place.state, by, agency)) {
+        return Err(Refusal::rule(rule, Code::NotParty, id, format!("an id that begins with {by}:, or with an agency that it succeeded")));
     }
     Ok(())
 }
 
-fn check_party(record: &Record, party: &str, rule: &'static str) -> Result<(), Refusal> {
-    if record.by != party {
-        return Err(Refusal::rule(rule, Code::NotParty, record.by.as_str(), party));
+/// The writer is this party, or the end of its chain of successors.
+fn check_party(place: &Place<'_>, party: &str, rule: &'static str) -> Result<(), Refusal> {
+    if !stands_for(place.state, &place.record.by, party) {
+        let expected = end_of_chain(place.state, party);
+        return Err(Refusal::rule(rule, Code::NotParty, place.record.by.as_str(), expected));
     }
     Ok(())
 }

@@ -14,16 +14,18 @@
 //!
 //! | table | key | value |
 //! | --- | --- | --- |
-//! | `agency` | agency id in ASCII lower case | `{"id","keys":[vkeys, ascending],"position","status"}`; position 0 for an agency of the genesis file |
+//! | `agency` | agency id in ASCII lower case | `{"id","keys":[vkeys, ascending],"level","line"?,"parent"?,"position","status","successor"?,"territory"?}`; position 0 for an agency of the genesis file; status active, suspended or retired |
 //! | `batch` | `<grant id>/<batch>` | position of the delivery |
 //! | `calendar` | year | the calendar's body |
 //! | `dataset` | dataset id | `{"class","position","provider","version"}` of the newest version |
 //! | `duty` | duty id | `{"agency","position"}` |
 //! | `key` | `<agency id>/<role>+<key id in hex>` | `[{"from"?,"public","until"?}]`: the keys with this name and key id, nearly always one; no `from`: of the genesis file |
+//! | `open` | agency id in ASCII lower case | the number of open matters of those agencies whose chain of successors ends with this one; no row: none |
 //! | `policy` | `admission` | `{"record_age_ms_max","unreviewed_requestable"}` of the policy in force |
 //! | `policy` | `body` | the body of the policy in force |
 //! | `public` | base64 of a public key | `true`: registered, for whatever use; the key inside a peer id too |
 //! | `record` | record id | `{"kind","position"}` and, of a share.request, `"class","closed"?,"datasets","provider","requester"` (closed: id of its answer); of a share.answer, `"datasets"?,"provider","request","requester"` (no datasets: it refuses); of a share.deliver, `"closed"?,"commitment","grant","rows"?` (closed: id of its receipt) |
+//! | `role` | `authority` | the agencies that hold a trusted authority key and are not retired, ascending |
 //! | `validators` | `heights` | the first heights of all validator sets, ascending |
 //! | `validators` | a first height | the set that judges from this height on, as block entries hash it |
 
@@ -153,7 +155,7 @@ impl Subjects {
 /// The agency with this id, under ASCII case folding.
 pub fn agency(state: &dyn Rows, id: &str) -> Option<AgencyState> {
     let row = AgencyRow::read(state, id)?;
-    Some(AgencyState { id: row.id().to_owned(), position: row.position(), status: row.status().to_owned() })
+    Some(AgencyState { id: row.id().to_owned(), position: row.position(), status: row.status().as_str().to_owned() })
 }
 
 /// All keys that an agency ever had, ascending by vkey.

@@ -3,17 +3,23 @@
 //! Values are read where they lie: a row in hand shares the store's copy. A member that is missing from a row is a broken
 //! invariant, since only the rules write rows and the store checks what it reads.
 
+mod agencies;
+
 use std::sync::Arc;
 
+pub use agencies::{
+    AGENCY, AgencyRow, Membership, OPEN, ROLE, Status, add_open, authorities, covering_authority, covers, end_of_chain, end_open,
+    hand_over_open, open_count, put_agency, put_authorities, stands_for,
+};
+
 use crate::core::hash::Hash;
-use crate::core::json::{Value, object, strings};
-use crate::core::key::{KeyId, PublicKey, Role, VerifierKey};
+use crate::core::json::{Value, object};
+use crate::core::key::{KeyId, PublicKey, Role};
 use crate::core::kinds::Kind;
 use crate::core::policy::Policy;
 use crate::core::state::{Changes, Rows, Table};
 use crate::core::validators::ValidatorSet;
 
-pub const AGENCY: Table = Table("agency");
 pub const BATCH: Table = Table("batch");
 pub const CALENDAR: Table = Table("calendar");
 pub const DATASET: Table = Table("dataset");
@@ -141,44 +147,6 @@ impl DatasetRow {
     }
 }
 
-/// An agency and the vkeys that it ever had.
-pub struct AgencyRow(Arc<Value>);
-
-impl AgencyRow {
-    /// Under ASCII case folding.
-    pub fn read(state: &dyn Rows, id: &str) -> Option<Self> {
-        state.get(AGENCY, &id.to_ascii_lowercase()).map(AgencyRow)
-    }
-
-    /// As spelled on the ledger.
-    pub fn id(&self) -> &str {
-        text(&self.0, "id")
-    }
-
-    pub fn position(&self) -> u64 {
-        integer(&self.0, "position")
-    }
-
-    pub fn status(&self) -> &str {
-        text(&self.0, "status")
-    }
-
-    /// Ascending.
-    pub fn vkeys(&self) -> impl Iterator<Item = &str> {
-        let items = self.0.get("keys").and_then(Value::as_array).expect(WRITTEN);
-        items.iter().map(|item| item.as_str().expect(WRITTEN))
-    }
-
-    /// This row with one more key.
-    pub fn with_vkey(&self, vkey: &VerifierKey) -> Value {
-        let new = vkey.to_string();
-        let mut vkeys: Vec<&str> = self.vkeys().collect();
-        vkeys.push(&new);
-        vkeys.sort_unstable();
-        with(&self.0, "keys", strings(vkeys))
-    }
-}
-
 /// A registered key as its row shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegisteredKey {
@@ -230,23 +198,6 @@ pub fn is_registered(state: &dyn Rows, public: &PublicKey) -> bool {
 
 pub fn put_public(changes: &mut Changes, public: &PublicKey) {
     changes.put(PUBLIC, public.to_base64(), true.into());
-}
-
-/// Writes the rows of a new agency and its keys; `from` is the position of the record that brings them, `None` in genesis.
-pub fn put_agency(changes: &mut Changes, id: &str, keys: &[(Role, VerifierKey)], from: Option<u64>) {
-    let mut vkeys: Vec<_> = keys.iter().map(|(_, vkey)| vkey.to_string()).collect();
-    vkeys.sort_unstable();
-    let row = object([("id", id.into()), ("keys", strings(vkeys)), ("position", from.unwrap_or(0).into()), ("status", "active".into())]);
-    changes.put(AGENCY, id.to_ascii_lowercase(), row);
-    let mut groups = std::collections::BTreeMap::<_, Vec<_>>::new();
-    for (role, vkey) in keys {
-        let key = RegisteredKey { public: *vkey.public(), from, until: None };
-        groups.entry((*role, vkey.id())).or_default().push(key);
-        put_public(changes, vkey.public());
-    }
-    for ((role, key_id), group) in &groups {
-        put_keys(changes, id, *role, *key_id, group);
-    }
 }
 
 /// Writes the rows of the policy in force.

@@ -9,7 +9,7 @@
 //! - R-ADMIT-7: each public key is new, over all agencies, roles and uses.
 
 use crate::core::fields::Fields;
-use crate::core::ids::{check_agency, check_line, check_territory};
+use crate::core::ids::check_agency;
 use crate::core::key::Role;
 use crate::core::kinds::{AgencyKey, KindRules, Place, check_refs, check_writer_signs};
 use crate::core::limits::{LIST_MAX, NAME_BYTES_MAX};
@@ -17,24 +17,22 @@ use crate::core::record::Record;
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules::Subjects;
 use crate::core::state::{Changes, Rows};
-use crate::core::tables::{self, AgencyRow};
+use crate::core::tables::{self, AgencyRow, Membership};
 use crate::core::uscc;
-
-const LEVELS: [&str; 5] = ["city", "district", "street", "community", "outside"];
 
 /// The body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgencyAdmit {
     pub id: String,
     pub keys: Vec<AgencyKey>,
-    pub parent: Option<String>,
+    pub membership: Membership,
 }
 
-/// Checks all members but the keys, in a record and in the genesis file alike; gives id and parent.
+/// Checks all members but the keys, in a record and in the genesis file alike; gives the id and where the agency stands.
 ///
 /// # Errors
 /// `field-missing`, `field-invalid`, `text-forbidden`.
-pub(crate) fn check_agency_members<'a>(fields: &mut Fields<'a>) -> Result<(&'a str, Option<&'a str>), Refusal> {
+pub(crate) fn check_agency_members<'a>(fields: &mut Fields<'a>) -> Result<(&'a str, Membership), Refusal> {
     let id = fields.checked("id", check_agency)?;
     let mut names = fields.object("names")?;
     let named = [names.optional_text("en", NAME_BYTES_MAX)?, names.optional_text("zh", NAME_BYTES_MAX)?];
@@ -42,22 +40,16 @@ pub(crate) fn check_agency_members<'a>(fields: &mut Fields<'a>) -> Result<(&'a s
     if named == [None, None] {
         return Err(Refusal::rule("R-ADMIT-1", Code::FieldMissing, "no name", "a name in en or zh"));
     }
-    let level = fields.one_of("level", &LEVELS)?;
-    let territory = fields.optional_checked("territory", check_territory)?;
-    if territory.is_none() && level != "outside" {
-        return Err(Refusal::rule("R-ADMIT-2", Code::FieldMissing, format!("no territory at level {level}"), "a territory code"));
-    }
-    fields.optional_checked("line", check_line)?;
-    let parent = fields.optional_checked("parent", check_agency)?;
+    let membership = Membership::parse(fields, "R-ADMIT-2")?;
     if fields.one_of("scheme", &["plain", "uscc"])? == "uscc" {
         uscc::check(id).map_err(|refusal| refusal.under("R-ADMIT-3"))?;
     }
-    Ok((id, parent))
+    Ok((id, membership))
 }
 
 impl AgencyAdmit {
     pub(crate) fn parse(fields: &mut Fields<'_>, origin: &str) -> Result<Self, Refusal> {
-        let (id, parent) = check_agency_members(fields)?;
+        let (id, membership) = check_agency_members(fields)?;
         let texts = fields.strings("keys", 0, LIST_MAX)?;
         if let Some(pair) = texts.windows(2).find(|pair| pair[0] >= pair[1]) {
             return Err(Refusal::rule("R-ADMIT-4", Code::FieldInvalid, pair[1], "keys ascending as strings, none repeated"));
@@ -70,7 +62,7 @@ impl AgencyAdmit {
             }
             keys.push(key);
         }
-        Ok(AgencyAdmit { id: id.to_owned(), keys, parent: parent.map(str::to_owned) })
+        Ok(AgencyAdmit { id: id.to_owned(), keys, membership })
     }
 }
 
@@ -85,8 +77,8 @@ impl KindRules for AgencyAdmit {
             let found = format!("{}, on the ledger as {}", self.id, known.id());
             return Err(Refusal::rule("R-ADMIT-5", Code::Duplicate, found, "a new id, letter case set aside"));
         }
-        if let Some(parent) = &self.parent
-            && AgencyRow::read(place.state, parent).is_none_or(|row| row.id() != parent)
+        if let Some(parent) = &self.membership.parent
+            && AgencyRow::read_exact(place.state, parent).is_none()
         {
             return Err(Refusal::rule("R-ADMIT-6", Code::AgencyUnknown, parent, "an admitted agency as parent"));
         }
@@ -99,7 +91,11 @@ impl KindRules for AgencyAdmit {
         }
         let mut changes = place.rows([]);
         let keys: Vec<_> = self.keys.iter().map(|key| (key.role, key.vkey.clone())).collect();
-        tables::put_agency(&mut changes, &self.id, &keys, Some(place.block.position));
+        tables::put_agency(&mut changes, &self.id, &self.membership, &keys, Some(place.block.position));
+        if keys.iter().any(|(role, _)| *role == Role::Authority) {
+            let authorities = tables::authorities(place.state);
+            tables::put_authorities(&mut changes, authorities.iter().map(String::as_str).chain([self.id.as_str()]));
+        }
         Ok(changes)
     }
 
