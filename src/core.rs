@@ -2,6 +2,7 @@
 
 pub mod calendar;
 pub mod commitment;
+pub mod due;
 pub mod fields;
 pub mod genesis;
 pub mod hash;

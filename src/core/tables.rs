@@ -4,6 +4,7 @@
 //! invariant, since only the rules write rows and the store checks what it reads.
 
 mod agencies;
+mod sharing;
 
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ pub use agencies::{
     AGENCY, AgencyRow, Membership, OPEN, ROLE, Status, add_open, authorities, covering_authority, covers, end_of_chain, end_open,
     hand_over_open, open_count, put_agency, put_authorities, stands_for,
 };
+
+pub use sharing::{DutyRow, USE, extension_max, limit, pauses_on_supplement, utc_offset_minutes, working_days};
 
 use crate::core::hash::Hash;
 use crate::core::json::{Value, object};
