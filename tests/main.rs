@@ -11,6 +11,7 @@ mod it {
     mod imports;
     mod judge;
     mod ledger;
+    mod lifecycle;
     mod merkle;
     mod network;
     mod operators;

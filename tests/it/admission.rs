@@ -149,7 +149,7 @@ impl Ledger {
     /// A record of the kind's usual signer, not applied.
     pub fn note(&mut self, by: &str, kind: Kind, refs: &[Hash], body: &serde_json::Value) -> String {
         let role = match kind {
-            Kind::AgencyAdmit => Role::Authority,
+            Kind::AgencyAdmit | Kind::ShareExtend => Role::Authority,
             Kind::DatasetPublish => Role::Head,
             _ => Role::Office,
         };
