@@ -47,7 +47,8 @@ impl Story {
         for (agency, duty) in [("agency-0", "agency-0:d"), ("agency-1", "agency-1:d")] {
             ledger.add(agency, Kind::DutyDeclare, &[], &json!({"basis": ["Act 1"], "id": duty, "title": "Register"})).unwrap();
         }
-        let dataset = json!({"class": "unconditional", "duty": "agency-0:d", "frequency": "daily", "id": "agency-0:u", "title": "U", "version": 1});
+        let dataset =
+            json!({"class": "unconditional", "duty": "agency-0:d", "frequency": "daily", "id": "agency-0:u", "title": "U", "version": 1});
         ledger.add("agency-0", Kind::DatasetPublish, &[], &dataset).unwrap();
         let conditional = json!({"class": "conditional", "conditions": "on request", "frequency": "daily", "id": "agency-0:c",
             "purposes": ["planning"], "title": "C", "version": 1});
@@ -333,7 +334,8 @@ fn duties_and_entries_end_and_entries_are_reviewed() {
     broken(story.ledger.add("agency-1", Kind::ShareRequest, &[], &request("agency-0:c", "ordinary")), Code::VersionWrong, "R-REQUEST-7");
     broken(story.ledger.add("agency-0", Kind::DutyRetire, &[], &reason("agency-0:x")), Code::DutyUnknown, "R-DUTYRETIRE-1");
     broken(story.ledger.add("agency-1", Kind::DutyRetire, &[], &reason("agency-0:d")), Code::NotParty, "R-DUTYRETIRE-2");
-    let notice = json!({"duty": "agency-0:d", "frequency": "yearly", "items": ["a", "b"], "level": "street", "territory": "330106", "title": "T"});
+    let notice =
+        json!({"duty": "agency-0:d", "frequency": "yearly", "items": ["a", "b"], "level": "street", "territory": "330106", "title": "T"});
     broken(story.ledger.add("agency-1", Kind::CollectNotice, &[], &notice), Code::NotParty, "R-COLLECT-2");
     let twice = changed(&notice, "items", json!(["a", "a"]));
     broken(story.ledger.add("agency-0", Kind::CollectNotice, &[], &twice), Code::FieldInvalid, "R-COLLECT-3");

@@ -11,7 +11,7 @@ use crate::core::state::{Changes, Rows, Table};
 use crate::core::tables::{RegisteredKey, WRITTEN, put_keys, put_public, text, with};
 
 pub const AGENCY: Table = Table("agency");
-pub const OPEN: Table = Table("open");
+const OPEN: Table = Table("open");
 pub const ROLE: Table = Table("role");
 
 /// Row of [`ROLE`]: the agencies that hold a trusted authority key and are not retired, ascending.
@@ -164,7 +164,7 @@ pub fn put_agency(changes: &mut Changes, id: &str, membership: &Membership, keys
     changes.put(AGENCY, id.to_ascii_lowercase(), Value::Object(own.chain(membership.members()).collect()));
     let mut groups = std::collections::BTreeMap::<_, Vec<_>>::new();
     for (role, vkey) in keys {
-        let key = RegisteredKey { public: *vkey.public(), from, until: None };
+        let key = RegisteredKey { public: *vkey.public(), from, until: None, is_revoked: false };
         groups.entry((*role, vkey.id())).or_default().push(key);
         put_public(changes, vkey.public());
     }
@@ -198,6 +198,28 @@ pub fn authorities(state: &dyn Rows) -> Vec<String> {
 pub fn put_authorities<'a>(changes: &mut Changes, ids: impl IntoIterator<Item = &'a str>) {
     let ids: std::collections::BTreeSet<&str> = ids.into_iter().collect();
     changes.put(ROLE, ROLE_AUTHORITY, strings(ids));
+}
+
+/// Lists an agency that holds a trusted authority key; a row that would not change is not written.
+pub fn add_authority(changes: &mut Changes, state: &dyn Rows, agency: &str) {
+    let authorities = authorities(state);
+    if !authorities.iter().any(|id| id == agency) {
+        put_authorities(changes, authorities.iter().map(String::as_str).chain([agency]));
+    }
+}
+
+/// Takes an agency off the list of those that hold a trusted authority key.
+pub fn remove_authority(changes: &mut Changes, state: &dyn Rows, agency: &str) {
+    let authorities = authorities(state);
+    if authorities.iter().any(|id| id == agency) {
+        put_authorities(changes, authorities.iter().map(String::as_str).filter(|id| *id != agency));
+    }
+}
+
+/// The agencies that hold a trusted authority key and may act, `without` one.
+pub fn acting_authorities(state: &dyn Rows, without: Option<&str>) -> usize {
+    let is_active = |id: &String| AgencyRow::read(state, id).is_some_and(|row| row.status() == Status::Active);
+    authorities(state).iter().filter(|id| Some(id.as_str()) != without).filter(|id| is_active(id)).count()
 }
 
 /// Whether `authority` governs sharing of `agency`: it holds a trusted authority key, and either of the two has no territory,
