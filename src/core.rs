@@ -1,6 +1,8 @@
 //! The trust core: what a record is, what may be signed, and which records may stand. Pure: no disk, clock or network.
 
+pub mod book;
 pub mod calendar;
+pub mod clocks;
 pub mod commitment;
 pub mod fields;
 pub mod genesis;
@@ -13,6 +15,7 @@ pub mod limits;
 pub mod note;
 pub mod policy;
 pub mod privacy;
+pub mod questions;
 pub mod record;
 pub mod refusal;
 pub mod rules;
