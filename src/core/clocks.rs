@@ -13,6 +13,8 @@ use crate::core::book::Book;
 mod deliveries;
 mod matters;
 mod requests;
+#[cfg(test)]
+mod tests;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
