@@ -4,6 +4,7 @@ pub mod book;
 pub mod calendar;
 pub mod clocks;
 pub mod commitment;
+pub mod due;
 pub mod fields;
 pub mod genesis;
 pub mod hash;
