@@ -40,12 +40,14 @@ use crate::health::Health;
 use crate::limits::{HTTP_READS_MAX, HTTP_SUBMITS_MAX};
 use crate::metrics::Metrics;
 use crate::query::QueryError;
+use crate::query::book::BookKeeper;
 use crate::query::records::Sealed;
 use crate::store::Reader;
 
 /// What the handlers work with.
 pub struct Api {
     pub reader: Reader,
+    pub book: Arc<BookKeeper>,
     pub pool: Arc<Pool>,
     pub checkpoints: Arc<Checkpoints>,
     pub health: Arc<Health>,

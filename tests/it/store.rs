@@ -8,11 +8,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ledger::{CACHE_BYTES, Ledger};
+use sharelog::core::book::Book;
+use sharelog::core::book::at::AsOf;
+use sharelog::core::clocks::{Clock, Moment, Wanted};
 use sharelog::core::hash::Hash;
+use sharelog::core::record::Record;
 use sharelog::core::rules;
 use sharelog::core::time::Time;
 use sharelog::log::entry::BlockEntry;
 use sharelog::log::merkle::{consistency_proof, inclusion_proof, leaf_hash, root_at, verify_consistency, verify_inclusion};
+use sharelog::query::book::BookKeeper;
 use sharelog::store::execution::{self, BlockFault};
 use sharelog::store::{Block, Reader, StoreError, check, open, rebuild};
 
@@ -119,6 +124,49 @@ fn blocks_rows_and_indexes_are_there_at_once_and_after_a_restart() {
     expect(&reader);
     writer.close().unwrap();
     assert!(disk_bytes(&dir.path().join("log")) <= before);
+}
+
+#[test]
+fn the_book_keeps_up_with_the_log_and_tells_past_moments() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::new();
+    let (mut writer, reader) = ledger.open(dir.path());
+    let keeper = BookKeeper::new(reader.clone());
+    let receipts = |as_of: AsOf| {
+        let book = keeper.caught_up().unwrap();
+        let mut count = 0;
+        let wanted = Wanted { clock: Some(Clock::Receipt), ..Wanted::default() };
+        Moment::new(&book, as_of).obligations(&wanted, &mut |_| count += 1);
+        count
+    };
+    let now = |reader: &Reader| AsOf { size: reader.head().size, time: reader.head().time };
+    assert_eq!((receipts(now(&reader)), keeper.caught_up().unwrap().size()), (0, 0));
+    let (records, grant) = ledger.grant();
+    ledger.append(&mut writer, &records);
+    let before = now(&reader);
+    for _ in 0..12 {
+        let deliveries: Vec<_> = (0..100).map(|_| ledger.delivery(grant)).collect();
+        ledger.append(&mut writer, &deliveries);
+    }
+    ledger.append(&mut writer, &[]);
+    assert_eq!((receipts(now(&reader)), receipts(before)), (1_200, 0));
+    let book = keeper.caught_up().unwrap();
+    assert_eq!((book.size(), book.time()), (reader.head().size, reader.head().time));
+    // Record by record, as a tool without the leaves does it.
+    let mut other = Book::new(reader.genesis());
+    for block in blocks(&reader) {
+        for (position, leaf) in (block.entry.first..).zip(&block.records) {
+            other.take(&Record::parse(leaf, &reader.genesis().origin).unwrap(), position, block.entry.time);
+        }
+        other.pass(block.entry.position + 1, block.entry.time);
+    }
+    assert_eq!(format!("{:?}", book.as_of(other.time())), format!("{:?}", other.as_of(book.time())));
+    let mut all = [Vec::new(), Vec::new()];
+    for (found, book) in all.iter_mut().zip([&*book, &other]) {
+        Moment::new(book, now(&reader)).obligations(&Wanted::default(), &mut |obligation| found.push(obligation));
+    }
+    assert_eq!(all[0], all[1]);
+    assert!(!all[0].is_empty());
 }
 
 #[test]

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::due::{Limit, Pause};
+use crate::core::due::{DueDay, Limit, Supplement, answer_limit, due};
 use crate::core::fields::Fields;
 use crate::core::hash::Hash;
 use crate::core::json::Value;
@@ -21,6 +21,7 @@ use crate::core::refusal::{Code, Refusal};
 use crate::core::rules::Subjects;
 use crate::core::state::{Changes, Rows};
 use crate::core::tables::{self, RECORD, RecordRow};
+use crate::core::time::Day;
 
 /// The clocks that can be extended, with the kind of record that starts each.
 const CLOCKS: [(&str, Kind); 6] = [
@@ -82,17 +83,19 @@ impl ShareExtend {
         }
     }
 
-    fn limit(&self, row: &RecordRow) -> Limit {
-        let is_answer = self.clock == "answer";
-        let days = if self.clock == "backflow" { row.number("backflow") } else { row.number("limit") };
-        let asked = row.day("asked").filter(|_| is_answer && row.has("pauses"));
-        Limit {
-            start: row.day("start").expect("a clock's record keeps its day"),
-            days: days.expect("a clock's record keeps its limit"),
-            extended: row.number_in("extended", &self.clock).unwrap_or(0),
-            named: row.day("due"),
-            pause: asked.map(|asked| Pause { asked, given: row.day("given") }),
-        }
+    /// The due day of the clock, `extended` so far; none while it stands still.
+    fn due(&self, state: &dyn Rows, row: &RecordRow, extended: u64) -> Option<DueDay> {
+        let member = if self.clock == "backflow" { "backflow" } else { "limit" };
+        let days = row.number(member).expect("a clock's record keeps its limit").saturating_add(extended);
+        let start = row.day("start").expect("a clock's record keeps its day");
+        let calendars = tables::working_days(state, start);
+        let asked = row.day("asked").filter(|_| self.clock == "answer" && row.has("pauses"));
+        let supplement = asked.map(|asked| Supplement { asked: asked.number(), given: row.day("given").map(Day::number) });
+        let limit = match row.day("due") {
+            Some(day) => Limit::After { day: day.number(), days: extended },
+            None => answer_limit(&calendars, start.number(), days, supplement),
+        };
+        due(&calendars, start.number(), limit)
     }
 }
 
@@ -109,28 +112,29 @@ impl KindRules for ShareExtend {
             let expected = format!("an authority over {}", debtor.as_deref().unwrap_or("the parties"));
             return Err(Refusal::rule("R-EXTEND-3", Code::NotParty, place.record.by.as_str(), expected));
         }
-        let limit = self.limit(&row);
-        let (sum, most) = (limit.extended.saturating_add(self.days), tables::extension_max(place.state, &self.clock));
+        let extended = row.number_in("extended", &self.clock).unwrap_or(0);
+        let (sum, most) = (extended.saturating_add(self.days), tables::extension_max(place.state, &self.clock));
         if sum > most {
             return Err(Refusal::rule("R-EXTEND-5", Code::LimitExceeded, format!("{sum} days in all"), format!("at most {most}")));
         }
         let today = place.date();
-        if let Some(due) = limit.due(&tables::working_days(place.state, limit.start))
+        if let Some(due) = self.due(place.state, &row, extended)
             && !due.provisional
-            && today > due.day
+            && today.number() > due.day
         {
-            return Err(Refusal::rule("R-EXTEND-6", Code::TooLate, today.to_string(), format!("a day up to {}, the due day", due.day)));
+            let last = Day::from_number(due.day).unwrap_or(today);
+            return Err(Refusal::rule("R-EXTEND-6", Code::TooLate, today.to_string(), format!("a day up to {last}, the due day")));
         }
-        let mut extended: BTreeMap<String, Value> = BTreeMap::new();
+        let mut all: BTreeMap<String, Value> = BTreeMap::new();
         for (clock, _) in CLOCKS {
             if let Some(days) = row.number_in("extended", clock) {
-                extended.insert(clock.to_owned(), days.into());
+                all.insert(clock.to_owned(), days.into());
             }
         }
-        extended.insert(self.clock.clone(), sum.into());
+        all.insert(self.clock.clone(), sum.into());
         let request = row.request_in(place.state, &id).map(|request| request.to_hex().into());
         let mut changes = place.rows([("request", request)]);
-        changes.put(RECORD, id.to_hex(), row.with("extended", Value::Object(extended)));
+        changes.put(RECORD, id.to_hex(), row.with("extended", Value::Object(all)));
         Ok(changes)
     }
 
