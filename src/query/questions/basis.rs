@@ -52,7 +52,7 @@ fn line(view: &View<'_>, found: &Found) -> Line {
 fn word(fault: Fault) -> &'static str {
     match fault {
         Fault::NoBasis => "no-basis",
-        Fault::Unconditional => "unconditional",
+        Fault::Unconditional => "shareable",
         Fault::NotWithheld => "not-withheld",
     }
 }

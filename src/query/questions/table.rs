@@ -91,9 +91,9 @@ mod tests {
 
     #[test]
     fn lists_and_tables_become_lines() {
-        let faults = object([("faults", strings(["no-basis", "unconditional"]))]);
+        let faults = object([("faults", strings(["no-basis", "shareable"]))]);
         let row = &cells(Question::Refusals, &object([("items", Value::Array(vec![faults]))]))[0];
-        assert_eq!(row[0], "no-basis; unconditional");
+        assert_eq!(row[0], "no-basis; shareable");
         let side = || Value::Array(vec![object([("line", "health".into())])]);
         let rows = cells(Question::Matrix, &object([("flow", side()), ("provider", side()), ("requester", side())]));
         let tables: Vec<_> = rows.iter().map(|row| (row[0].as_str(), row[1].as_str())).collect();
