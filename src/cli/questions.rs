@@ -259,17 +259,18 @@ pub fn matrix(args: &MatrixArgs, global: &Global) -> anyhow::Result<()> {
     print(Question::Matrix, &answer, &args.common, global)
 }
 
-fn path(list: &str, mut parameters: Parameters<'_>, common: &Common) -> String {
+fn path<'a>(list: &str, mut parameters: Parameters<'a>, common: &'a Common) -> String {
     parameters.push(("as_of", common.as_of.as_ref()));
     let given = parameters.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", escaped(value?))));
     let query = given.collect::<Vec<_>>().join("&");
     if query.is_empty() { format!("/api/v1/{list}") } else { format!("/api/v1/{list}?{query}") }
 }
 
-fn list(question: Question, mut parameters: Parameters<'_>, part: &Part, common: &Common, global: &Global) -> anyhow::Result<()> {
+fn list(question: Question, parameters: Parameters<'_>, part: &Part, common: &Common, global: &Global) -> anyhow::Result<()> {
     let client = Client::new(global)?;
     let whole = || part.all.then(|| u64::try_from(PAGE_MAX).unwrap_or(u64::MAX));
     let limit = part.limit.or_else(whole).map(|limit| limit.to_string());
+    let mut parameters: Parameters<'_> = parameters;
     parameters.extend([("limit", limit.as_ref()), ("after", part.after.as_ref())]);
     let path = path(question.path(), parameters, common);
     let answer = if part.all { every_page(&client, &path)? } else { client.json(&path)? };
