@@ -249,12 +249,8 @@ pub fn public(args: &PublicArgs, global: &Global) -> anyhow::Result<()> {
 /// [`Failure`].
 pub fn matrix(args: &MatrixArgs, global: &Global) -> anyhow::Result<()> {
     let digits = args.digits.map(|digits| digits.to_string());
-    let parameters = vec![
-        ("from", args.from.as_ref()),
-        ("to", args.to.as_ref()),
-        ("territory", args.territory.as_ref()),
-        ("digits", digits.as_ref()),
-    ];
+    let parameters =
+        vec![("from", args.from.as_ref()), ("to", args.to.as_ref()), ("territory", args.territory.as_ref()), ("digits", digits.as_ref())];
     let answer = Client::new(global)?.json(&path(Question::Matrix.path(), parameters, &args.common))?;
     print(Question::Matrix, &answer, &args.common, global)
 }

@@ -94,8 +94,7 @@ fn links(reader: &Reader, position: u64, record: &Record) -> Result<Vec<u64>, Qu
     }
     if let Some(id) = text(&body, "id").filter(|_| matches!(record.kind.as_str(), "dataset.review" | "dataset.retire")) {
         let version = number(&body, "version");
-        let wanted =
-            |body: &Value| text(body, "id") == Some(id) && version.is_none_or(|version| number(body, "version") == Some(version));
+        let wanted = |body: &Value| text(body, "id") == Some(id) && version.is_none_or(|version| number(body, "version") == Some(version));
         links.extend(newest(reader, &format!("dataset:{id}"), Kind::DatasetPublish, position, wanted)?);
     }
     links.retain(|link| *link < position);

@@ -142,8 +142,7 @@ pub fn answer(question: Question, keeper: &BookKeeper, reader: &Reader, asked: &
         let place = Place::of(question, reader, asked, book.size())?;
         let moment = Moment::new(&book, place.as_of);
         let genesis = reader.genesis();
-        let view =
-            View { moment, asked, agency, after: place.after, genesis_created: genesis.created, origin: &genesis.origin, question };
+        let view = View { moment, asked, agency, after: place.after, genesis_created: genesis.created, origin: &genesis.origin, question };
         let page = match question {
             Question::Todo => work::todo(&view)?,
             Question::Overdue => work::overdue(&view)?,

@@ -108,7 +108,9 @@ mod tests {
             ("position", 57.into()),
         ]);
         let english = of(Question::Overdue, &answer, Language::English);
-        for want in ["2026-11-25T01:02:03.000Z", "position 57", "7 agencies, 42 records", "owed by", "agency-0", "--after 1.2-3", "not proven"] {
+        for want in
+            ["2026-11-25T01:02:03.000Z", "position 57", "7 agencies, 42 records", "owed by", "agency-0", "--after 1.2-3", "not proven"]
+        {
             assert!(english.contains(want), "{want}: {english}");
         }
         let chinese = of(Question::Overdue, &answer, Language::Chinese);

@@ -9,16 +9,8 @@ use crate::query::questions::lines::{Key, Line, Page};
 pub const COLUMNS: &[&str] = &["fault", "dataset", "duty", "other_duty", "title", "since", "grant"];
 
 /// In the order of the faults' words below.
-const WORDS: [&str; 8] = [
-    "stale",
-    "unconditioned",
-    "dutiless",
-    "never-delivered",
-    "retired-granted",
-    "claimed-twice",
-    "delegated-without-data",
-    "never-used",
-];
+const WORDS: [&str; 8] =
+    ["stale", "unconditioned", "dutiless", "never-delivered", "retired-granted", "claimed-twice", "delegated-without-data", "never-used"];
 
 #[derive(Default)]
 struct Fault {

@@ -51,7 +51,10 @@ pub fn answer(view: &View<'_>, offset_minutes: u64) -> Result<Value, QueryError>
     }
     let territory = asked.territory.as_deref();
     if territory.is_some_and(|code| code.len() > digits) {
-        return Err(invalid(format!("territory={} digits={digits}", territory.unwrap_or_default()), "at least as many digits as the code has"));
+        return Err(invalid(
+            format!("territory={} digits={digits}", territory.unwrap_or_default()),
+            "at least as many digits as the code has",
+        ));
     }
     let found = matrix(&view.moment, &Frame { from, to, digits });
     let within = |place: &Place| territory.is_none_or(|code| place.territory.starts_with(code));
@@ -72,9 +75,10 @@ pub fn answer(view: &View<'_>, offset_minutes: u64) -> Result<Value, QueryError>
     if territory.is_none() {
         let mut sum = Flow::default();
         found.flows.values().for_each(|flow| add_flow(&mut sum, flow));
-        let flows = found.flows.iter().map(|((line, to_line), flow)| {
-            with(flowed(flow), [named("line", line), named("to_line", to_line)].into_iter().flatten())
-        });
+        let flows = found
+            .flows
+            .iter()
+            .map(|((line, to_line), flow)| with(flowed(flow), [named("line", line), named("to_line", to_line)].into_iter().flatten()));
         answer = with(answer, [("flow", Value::Array(flows.collect()))]);
         totals = with(totals, [("flow", flowed(&sum))]);
     }

@@ -10,8 +10,7 @@ use crate::core::json::Value;
 use crate::query::questions::Question;
 
 /// Of the answer, in each line.
-const HEAD: [&str; 7] =
-    ["as_of", "position", "coverage.agencies", "coverage.records", "coverage.from", "coverage.to", "source"];
+const HEAD: [&str; 7] = ["as_of", "position", "coverage.agencies", "coverage.records", "coverage.from", "coverage.to", "source"];
 /// The tables of a matrix.
 const TABLES: [&str; 3] = ["provider", "requester", "flow"];
 

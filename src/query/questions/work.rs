@@ -44,16 +44,14 @@ pub fn todo(view: &View<'_>) -> Result<Page, QueryError> {
 /// `not-found`.
 pub fn overdue(view: &View<'_>) -> Result<Page, QueryError> {
     let asked = view.asked;
-    let narrow =
-        Narrow { agency: agency(view)?, clock: asked.clock, line: asked.line.clone(), territory: asked.territory.clone() };
+    let narrow = Narrow { agency: agency(view)?, clock: asked.clock, line: asked.line.clone(), territory: asked.territory.clone() };
     let found = work::overdue(&view.moment, &narrow);
     Ok(view.page(found, |owed| key(u64::MAX - owed.late.unwrap_or(0), owed), |owed| line(view, owed)))
 }
 
 fn agency(view: &View<'_>) -> Result<Option<AgencyNo>, QueryError> {
-    let find = |id: &String| {
-        view.moment.book.agency(id).ok_or_else(|| QueryError::not_found(id.as_str(), "the id of an agency on the ledger"))
-    };
+    let find =
+        |id: &String| view.moment.book.agency(id).ok_or_else(|| QueryError::not_found(id.as_str(), "the id of an agency on the ledger"));
     view.agency.as_ref().map(find).transpose()
 }
 
