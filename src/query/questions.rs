@@ -28,7 +28,6 @@ use crate::core::clocks::Moment;
 use crate::core::json::{Value, object};
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules;
-use crate::core::time::Time;
 use crate::limits::LIST_MAX;
 use crate::query::QueryError;
 use crate::query::book::BookKeeper;
@@ -125,7 +124,6 @@ struct View<'a> {
     /// The agency that is asked about, as spelled on the ledger.
     agency: Option<String>,
     after: Option<lines::Key>,
-    genesis_created: Time,
     origin: &'a str,
     question: Question,
 }
@@ -142,7 +140,7 @@ pub fn answer(question: Question, keeper: &BookKeeper, reader: &Reader, asked: &
         let place = Place::of(question, reader, asked, book.size())?;
         let moment = Moment::new(&book, place.as_of);
         let genesis = reader.genesis();
-        let view = View { moment, asked, agency, after: place.after, genesis_created: genesis.created, origin: &genesis.origin, question };
+        let view = View { moment, asked, agency, after: place.after, origin: &genesis.origin, question };
         let page = match question {
             Question::Todo => work::todo(&view)?,
             Question::Overdue => work::overdue(&view)?,
