@@ -28,8 +28,9 @@ use crate::core::book::period::Period;
 use crate::core::calendar::Calendar;
 use crate::core::genesis::Genesis;
 use crate::core::hash::Hash;
-use crate::core::json::Value;
-use crate::core::record::Record;
+use crate::core::json::{self, Strings, Value};
+use crate::core::record::{HEADER, Record};
+use crate::core::refusal::{Code, Refusal};
 use crate::core::time::{Day, Time};
 
 /// A committed record as the book reads it.
@@ -49,6 +50,8 @@ pub struct Event<'a> {
 #[derive(Clone, Debug)]
 pub struct Book {
     size: u64,
+    /// Of the newest block taken; before the first that of the genesis file.
+    time: Time,
     links: Links,
     agency_names: Names,
     dataset_names: Names,
@@ -88,6 +91,7 @@ impl Book {
     pub fn new(genesis: &Genesis) -> Self {
         let mut book = Book {
             size: 0,
+            time: genesis.created,
             links: Links::default(),
             agency_names: Names::default(),
             dataset_names: Names::default(),
@@ -128,8 +132,28 @@ impl Book {
         self.take_event(&Event { id: record.id(), kind, by, refs, body: &body, position, time });
     }
 
-    /// As [`Book::take`].
+    /// As [`Book::take`], from a leaf that was checked against the tree: what was admitted needs no second check of form.
+    ///
+    /// # Errors
+    /// `note-malformed` and those of JSON, for what is no record.
+    pub fn take_leaf(&mut self, leaf: &[u8], position: u64, time: Time) -> Result<(), Refusal> {
+        let malformed = || Refusal::new(Code::NoteMalformed, "another text", "the note of a record");
+        let end = leaf.windows(2).position(|pair| pair == b"\n\n").ok_or_else(malformed)? + 1;
+        let line = leaf[..end].strip_prefix(HEADER.as_bytes()).and_then(|rest| rest.strip_suffix(b"\n")).ok_or_else(malformed)?;
+        let head = json::parse(line, Strings::Strict)?;
+        let refs = texts(&head, "refs").map(Hash::parse).collect::<Result<Vec<_>, _>>()?;
+        let kind = text(&head, "kind").ok_or_else(malformed)?;
+        let by = text(&head, "by").ok_or_else(malformed)?;
+        let body = head.get("body").ok_or_else(malformed)?;
+        self.take_event(&Event { id: Hash::of(&leaf[..end]), kind, by, refs: &refs, body, position, time });
+        Ok(())
+    }
+
+    /// As [`Book::take`]. A position that was taken is not taken again.
     pub fn take_event(&mut self, event: &Event<'_>) {
+        if event.position < self.size {
+            return;
+        }
         let at = At::new(event.position, event.time);
         // `None` is a reference that leads nowhere: it cannot be admitted, and changes nothing.
         let _taken = match event.kind {
@@ -145,7 +169,7 @@ impl Book {
             "share.suspend" | "share.resume" | "share.end" | "share.use" | "share.dispose" => self.take_grant(event, at),
             _ => self.take_matter(event, at),
         };
-        self.pass(event.position.saturating_add(1));
+        self.pass(event.position.saturating_add(1), event.time);
     }
 
     /// Positions below it are taken, or hold no record.
@@ -153,9 +177,15 @@ impl Book {
         self.size
     }
 
-    /// Goes on to `size`: what lies before it is taken, or a block entry.
-    pub fn pass(&mut self, size: u64) {
+    /// The time of the newest block taken.
+    pub fn time(&self) -> Time {
+        self.time
+    }
+
+    /// Goes on to `size`, of a block at `time`: what lies before it is taken, or a block entry.
+    pub fn pass(&mut self, size: u64, time: Time) {
         self.size = self.size.max(size);
+        self.time = self.time.max(time);
     }
 
     /// Everything taken so far, judged at `time`; records committed after it are not seen.

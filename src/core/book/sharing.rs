@@ -134,7 +134,7 @@ impl Book {
         let fact = &self.grants[grant.index()];
         let periodic = fact.frequency.is_some_and(|frequency| super::period::Length::of(frequency).is_some());
         let offset = self.items_of(fact).iter().position(|item| item.dataset == dataset)?;
-        let item = ItemNo(fact.first.checked_add(number_of(offset))?);
+        let item = ItemNo::of(ItemNo(fact.first).index() + offset);
         let request = &mut self.requests[fact.request.index()];
         request.backflow_stop = request.backflow_stop.or_first(at);
         let delivered = &mut self.items[item.index()].delivered;
