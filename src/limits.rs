@@ -146,11 +146,6 @@ pub const TERM_CHUNK: usize = 128;
 /// A question's moment may lie this far behind the head, a year: what will be late by then. Each day further is another
 /// period of every daily grant.
 pub const AS_OF_AHEAD_MS_MAX: u64 = 366 * 86_400_000;
-/// Between two looks of the task that keeps the book near the head.
-pub const BOOK_LOOK: Duration = Duration::from_secs(2);
-/// Positions that a head may gain between two such looks for the ledger to count as quiet. In a busy one the book is left to
-/// whoever asks: reading all records again beside their commit costs writers.
-pub const BOOK_QUIET_POSITIONS_MAX: u64 = 400;
 /// Requests and datasets through which one chain reaches further records: beyond it the chain of a later link is the answer.
 pub const CHAIN_LINKS_MAX: usize = 10_000;
 

@@ -30,7 +30,6 @@ use crate::keystore::{self, NodeKeys};
 use crate::limits::{DISK_LOOK, STOP_WAIT};
 use crate::metrics::Metrics;
 use crate::net::Swarm;
-use crate::node::book;
 use crate::query::book::BookKeeper;
 use crate::store::{self, Reader, Writer};
 
@@ -106,7 +105,7 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: &NodeKeys, writer: 
     let pool = Pool::new(reader.clone(), metrics.clone());
     let checkpoints = Checkpoints::new(reader.clone(), copy(&keys.publication), data.join("checkpoint.note"))?;
     let listener = TcpListener::bind(config.http).await.with_context(|| format!("listening on {}", config.http))?;
-    let keeper = Arc::new(BookKeeper::new(&reader));
+    let keeper = Arc::new(BookKeeper::new(reader.clone()));
     let api = Api {
         reader: reader.clone(),
         book: keeper.clone(),
@@ -117,7 +116,6 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: &NodeKeys, writer: 
         publication: VerifierKey::new(genesis.origin.clone(), Algorithm::Ed25519, keys.publication.public())?,
         hosts: config.hosts.clone(),
     };
-    let follow = book::Follow { keeper, reader: reader.clone(), health: health.clone() };
     let cosigner = Cosigner {
         agency: agency.clone(),
         key: copy(&keys.cosigner),
@@ -153,7 +151,7 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: &NodeKeys, writer: 
     tasks.spawn("record swarm", swarm.run(stop.clone()));
     tasks.spawn("cosigner", cosigner.run(stop.clone()));
     tasks.spawn("HTTP", api::serve(Arc::new(api), listener, stop.clone()));
-    tasks.spawn("book", follow.run(stop.clone()));
+    tasks.spawn("book", keeper.run(stop.clone()));
     tasks.spawn("disk watch", watch_disk(data, config.disk_free_bytes_min, health, stop.clone()));
     tracing::info!(http = %config.http, "running");
     tasks.until_end(stop).await

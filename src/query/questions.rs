@@ -136,7 +136,7 @@ struct View<'a> {
 pub fn answer(question: Question, keeper: &BookKeeper, reader: &Reader, asked: &Asked) -> Result<Value, QueryError> {
     let agency = asked.agency.as_deref().map(|id| spelled(reader, id)).transpose()?;
     let (place, page) = {
-        let book = keeper.caught_up(reader)?;
+        let book = keeper.caught_up()?;
         let place = Place::of(question, reader, asked, book.size())?;
         let moment = Moment::new(&book, place.as_of);
         let genesis = reader.genesis();

@@ -110,7 +110,7 @@ impl Node {
         health.set_life(Life::Ready);
         let api = Arc::new(Api {
             reader: reader.clone(),
-            book: Arc::new(BookKeeper::new(&reader)),
+            book: Arc::new(BookKeeper::new(reader.clone())),
             pool: Arc::clone(&pool),
             checkpoints: Arc::clone(&checkpoints),
             health: Arc::clone(&health),
