@@ -20,6 +20,8 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+use crate::core::time::Time;
+
 /// Flags that every command takes.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
@@ -29,6 +31,9 @@ pub struct Global {
     /// The node to ask
     #[arg(long, global = true, env = "SHARELOG_NODE", default_value = "http://127.0.0.1:8600", value_name = "URL")]
     pub node: String,
+    /// Claimed time of the records that this command makes, such as 2026-11-25T01:02:03.000Z, for networks whose block times are set by hand (default: now)
+    #[arg(long, global = true, value_name = "TIME", value_parser = genesis::parse_time, hide_short_help = true)]
+    pub at: Option<Time>,
 }
 
 #[derive(Debug, Parser)]
@@ -63,21 +68,45 @@ enum Command {
     /// Put a real network's genesis together, or show one
     #[command(subcommand)]
     Genesis(genesis::GenesisCommand),
-    /// Make, show or rotate keys
+    /// Make, show, rotate or revoke keys
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// Agencies: admit
+    /// Agencies: admit, change, suspend, retire
     #[command(subcommand)]
     Agency(kinds::AgencyCommand),
-    /// Duties: declare
+    /// Duties: declare, retire
     #[command(subcommand)]
     Duty(kinds::DutyCommand),
-    /// The catalogue: publish
+    /// The catalogue: publish, retire, review
     #[command(subcommand)]
     Dataset(kinds::DatasetCommand),
-    /// Requests, answers, deliveries, receipts
+    /// Requests, answers, deliveries, receipts, and what happens beside them
     #[command(subcommand)]
-    Share(kinds::ShareCommand),
+    Share(Box<kinds::ShareCommand>),
+    /// Errors in shared data: report, close
+    #[command(subcommand)]
+    Correction(kinds::CorrectionCommand),
+    /// Disputes: file, refer, decide
+    #[command(subcommand)]
+    Dispute(kinds::DisputeCommand),
+    /// An inspector's findings: file, rectify, close
+    #[command(subcommand)]
+    Finding(kinds::FindingCommand),
+    /// Collection of data from lower levels: notices
+    #[command(subcommand)]
+    Collect(kinds::CollectCommand),
+    /// Limits and rules of the ledger: set, show
+    #[command(subcommand)]
+    Policy(kinds::PolicyCommand),
+    /// Working days: set a year's calendar
+    #[command(subcommand)]
+    Calendar(kinds::CalendarCommand),
+    /// Territories: set
+    #[command(subcommand)]
+    Territory(kinds::TerritoryCommand),
+    /// The validator set: add, change, remove
+    #[command(subcommand)]
+    Validator(Box<kinds::ValidatorCommand>),
     /// Any signed record
     #[command(subcommand)]
     Record(record::RecordCommand),
@@ -137,6 +166,14 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Duty(command) => kinds::duty(&command, global),
         Command::Dataset(command) => kinds::dataset(&command, global),
         Command::Share(command) => kinds::share(&command, global),
+        Command::Correction(command) => kinds::correction(&command, global),
+        Command::Dispute(command) => kinds::dispute(&command, global),
+        Command::Finding(command) => kinds::finding(&command, global),
+        Command::Collect(command) => kinds::collect(&command, global),
+        Command::Policy(command) => kinds::policy(&command, global),
+        Command::Calendar(command) => kinds::calendar(&command, global),
+        Command::Territory(command) => kinds::territory(&command, global),
+        Command::Validator(command) => kinds::validator(&command, global),
         Command::Record(command) => record::run(&command, global),
         Command::Import(command) => import::run(&command, global),
         Command::Query(command) => ask::query(&command, global),

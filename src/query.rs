@@ -7,6 +7,7 @@
 pub mod blocks;
 pub mod catalogue;
 pub mod chain;
+pub mod due;
 pub mod evidence;
 pub mod page;
 pub mod proofs;

@@ -8,7 +8,8 @@ use clap::{Args, Subcommand};
 use crate::cli::Global;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
-use crate::cli::kinds::submit::submit;
+use crate::cli::kinds;
+use crate::cli::kinds::submit::{Sending, submit};
 use crate::core::limits::RECORD_BYTES_MAX;
 use crate::core::record::Record;
 
@@ -16,6 +17,8 @@ use crate::core::record::Record;
 pub enum RecordCommand {
     /// Hand a signed note to the node and wait for its commit
     Submit(SubmitArgs),
+    /// Correct the free texts of a record
+    Amend(kinds::AmendArgs),
 }
 
 #[derive(Debug, Args)]
@@ -26,19 +29,21 @@ pub struct SubmitArgs {
     /// The note, byte for byte; `-` reads standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Return once the node has taken the record
-    #[arg(long)]
-    no_wait: bool,
+    #[command(flatten)]
+    sending: Sending,
 }
 
 /// # Errors
 /// [`Failure`].
 pub fn run(command: &RecordCommand, global: &Global) -> anyhow::Result<()> {
-    let RecordCommand::Submit(args) = command;
+    let args = match command {
+        RecordCommand::Submit(args) => args,
+        RecordCommand::Amend(args) => return kinds::amend(args, global),
+    };
     let note = read_note(args)?;
     let client = Client::new(global)?;
     let record = Record::parse(&note, &client.genesis()?.origin).map_err(Failure::Refused)?;
-    submit(&client, record.id(), &note, args.no_wait, global)?;
+    submit(&client, record.id(), &note, &args.sending, global)?;
     Ok(())
 }
 

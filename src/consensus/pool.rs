@@ -124,6 +124,17 @@ impl Pool {
         outcome
     }
 
+    /// Parses, verifies and judges a record as [`Pool::submit`] does, and keeps nothing of it; with the time at which it
+    /// was judged.
+    ///
+    /// # Errors
+    /// The codes of statuses 400, 403, 409, 413.
+    pub fn try_out(&self, leaf: &[u8]) -> Result<(Record, Time), Refusal> {
+        let record = Record::parse(leaf, &self.reader.genesis().origin)?;
+        self.judge(&record)?;
+        Ok((record, now().max(self.reader.head().time.plus_ms(1))))
+    }
+
     /// The pending or lately seen record with this leaf hash, its signatures already verified.
     pub fn by_leaf_hash(&self, leaf_hash: &Hash) -> Option<Arc<Record>> {
         let records = self.records();
