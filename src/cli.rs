@@ -120,6 +120,8 @@ enum Command {
     Get(ask::GetArgs),
     /// Duty, dataset, request, answer, delivery and receipt that hang together
     Chain(ask::ChainArgs),
+    /// The life of a record, dataset, duty or agency in order, amended texts struck
+    History(ask::HistoryArgs),
     /// Write an evidence file for records
     Evidence(ask::EvidenceArgs),
     /// Check an evidence file offline
@@ -179,6 +181,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Query(command) => ask::query(&command, global),
         Command::Get(args) => ask::get(&args, global),
         Command::Chain(args) => ask::chain(&args, global),
+        Command::History(args) => ask::history(&args, global),
         Command::Evidence(args) => ask::evidence(&args, global),
         Command::Verify(args) => verify::run(&args, global),
         Command::Store(command) => store::run(&command, global),

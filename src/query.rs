@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod chain;
 pub mod due;
 pub mod evidence;
+pub mod history;
 pub mod page;
 pub mod proofs;
 pub mod records;

@@ -44,7 +44,7 @@ pub fn list(reader: &Reader, id: &Hash, filter: &Filter) -> Result<Value, QueryE
         page.push(item);
         last = Some(position);
     }
-    let mut merge = Merge { reader, size, sources: Vec::new(), next: BinaryHeap::new() };
+    let mut merge = Merge::new(reader, size);
     merge.open(position, &record, page.start())?;
     while let Some(position) = merge.advance()? {
         let shown = position >= page.start();
@@ -124,7 +124,7 @@ fn kind_term(kind: Kind) -> String {
 }
 
 /// Ascending positions of many sources, each position once.
-struct Merge<'a> {
+pub(crate) struct Merge<'a> {
     reader: &'a Reader,
     size: u64,
     sources: Vec<Source<'a>>,
@@ -139,6 +139,11 @@ struct Source<'a> {
 }
 
 impl<'a> Merge<'a> {
+    /// Without sources yet; positions below `size`.
+    pub fn new(reader: &'a Reader, size: u64) -> Self {
+        Merge { reader, size, sources: Vec::new(), next: BinaryHeap::new() }
+    }
+
     /// Opens the sources of what rests on `record`. Those in which every position belongs to the chain start at `start`.
     fn open(&mut self, position: u64, record: &Record, start: u64) -> Result<(), QueryError> {
         let body = record.body_value();
@@ -165,7 +170,8 @@ impl<'a> Merge<'a> {
         Ok(())
     }
 
-    fn add(&mut self, terms: Vec<String>, from: u64, version: Option<(String, u64)>) -> Result<(), QueryError> {
+    /// Adds the positions from `from` on under all of `terms`; with a version, only those of records that name it.
+    pub fn add(&mut self, terms: Vec<String>, from: u64, version: Option<(String, u64)>) -> Result<(), QueryError> {
         if self.sources.len() >= CHAIN_LINKS_MAX {
             let found = format!("more than {CHAIN_LINKS_MAX} duties, datasets and requests in one chain");
             return Err(Refusal::new(Code::QueryInvalid, found, "the id of a later record of the chain").into());
@@ -194,7 +200,7 @@ impl<'a> Merge<'a> {
     }
 
     /// The next position.
-    fn advance(&mut self) -> Result<Option<u64>, QueryError> {
+    pub fn advance(&mut self) -> Result<Option<u64>, QueryError> {
         let Some(Reverse((position, index))) = self.next.pop() else {
             return Ok(None);
         };
