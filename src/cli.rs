@@ -4,6 +4,7 @@ pub mod ask;
 pub mod bench;
 pub mod client;
 pub mod demo;
+pub mod draft;
 pub mod failure;
 pub mod genesis;
 pub mod import;
@@ -107,9 +108,9 @@ enum Command {
     /// The validator set: add, change, remove
     #[command(subcommand)]
     Validator(Box<kinds::ValidatorCommand>),
-    /// Any signed record
+    /// Any record: drafted, signed, amended
     #[command(subcommand)]
-    Record(record::RecordCommand),
+    Record(Box<record::RecordCommand>),
     /// Records in bulk from CSV files
     #[command(subcommand)]
     Import(import::ImportCommand),

@@ -26,7 +26,7 @@ pub struct Signing {
     pub key: Vec<PathBuf>,
     /// The agency that writes (default: the agency of the first key)
     #[arg(long, value_name = "AGENCY")]
-    by: Option<String>,
+    pub by: Option<String>,
     #[command(flatten)]
     pub sending: Sending,
 }
