@@ -10,6 +10,7 @@ pub mod json;
 pub mod key;
 pub mod kinds;
 pub mod limits;
+pub mod names;
 pub mod note;
 pub mod policy;
 pub mod privacy;

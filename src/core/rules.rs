@@ -6,7 +6,9 @@
 //! 2. the claimed time is near the block's (`at-out-of-range`);
 //! 3. each signature line names a registered key (`key-unknown`) that is trusted here (`key-revoked`) and verifies
 //!    (`signature-invalid`);
-//! 4. the rules of the kind, in the order of their numbers.
+//! 4. each agency that signs may act: it is not suspended (R-AGENCY-1, `agency-suspended`) nor retired (R-AGENCY-2,
+//!    `agency-retired`); but either may still replace and revoke its own keys;
+//! 5. the rules of the kind, in the order of their numbers.
 //!
 //! Which roles sign, and how many records are referred to, was checked when the record was parsed.
 //!
@@ -14,22 +16,24 @@
 //!
 //! | table | key | value |
 //! | --- | --- | --- |
-//! | `agency` | agency id in ASCII lower case | `{"id","keys":[vkeys, ascending],"position","status"}`; position 0 for an agency of the genesis file |
+//! | `agency` | agency id in ASCII lower case | `{"id","keys":[vkeys, ascending],"level","line"?,"parent"?,"position","status","successor"?,"territory"?}`; position 0 for an agency of the genesis file; status active, suspended or retired |
 //! | `batch` | `<grant id>/<batch>` | position of the delivery |
 //! | `calendar` | year | the calendar's body |
 //! | `dataset` | dataset id | `{"class","position","provider","version"}` of the newest version |
 //! | `duty` | duty id | `{"agency","position"}` |
 //! | `key` | `<agency id>/<role>+<key id in hex>` | `[{"from"?,"public","until"?}]`: the keys with this name and key id, nearly always one; no `from`: of the genesis file |
+//! | `open` | agency id in ASCII lower case | the number of open matters of those agencies whose chain of successors ends with this one; no row: none |
 //! | `policy` | `admission` | `{"record_age_ms_max","unreviewed_requestable"}` of the policy in force |
 //! | `policy` | `body` | the body of the policy in force |
 //! | `public` | base64 of a public key | `true`: registered, for whatever use; the key inside a peer id too |
 //! | `record` | record id | `{"kind","position"}` and, of a share.request, `"class","closed"?,"datasets","provider","requester"` (closed: id of its answer); of a share.answer, `"datasets"?,"provider","request","requester"` (no datasets: it refuses); of a share.deliver, `"closed"?,"commitment","grant","rows"?` (closed: id of its receipt) |
+//! | `role` | `authority` | the agencies that hold a trusted authority key and are not retired, ascending |
 //! | `validators` | `heights` | the first heights of all validator sets, ascending |
 //! | `validators` | a first height | the set that judges from this height on, as block entries hash it |
 
 use crate::core::hash::Hash;
 use crate::core::key::{PublicKey, Role, VerifierKey};
-use crate::core::kinds::Place;
+use crate::core::kinds::{self, Place};
 use crate::core::limits::AT_AHEAD_MS_MAX;
 use crate::core::policy::Policy;
 use crate::core::record::Record;
@@ -62,6 +66,7 @@ pub fn apply(state: &dyn Rows, record: &Record, block: &BlockContext) -> Result<
     }
     check_at(state, record, block)?;
     let signers = check_signatures(state, record, block)?;
+    check_agencies(state, record)?;
     record.body.rules().apply(&Place { state, record, block, signers: &signers })
 }
 
@@ -100,6 +105,19 @@ fn check_signatures(state: &dyn Rows, record: &Record, block: &BlockContext) -> 
             .push(signer.ok_or_else(|| Refusal::new(Code::SignatureInvalid, shown(), "a signature of this key over the record's text"))?);
     }
     Ok(signers)
+}
+
+/// Every agency that signs may act; its own keys it may mend in any case.
+fn check_agencies(state: &dyn Rows, record: &Record) -> Result<(), Refusal> {
+    let mended = record.body.rules().mended_agency();
+    for line in record.signatures.iter().filter(|line| Some(line.agency.as_str()) != mended) {
+        let agency = AgencyRow::read_exact(state, &line.agency).expect("a registered key is an agency's");
+        kinds::check_standing(&agency).map_err(|refusal| match refusal.code {
+            Code::AgencySuspended => refusal.under("R-AGENCY-1"),
+            _ => refusal.under("R-AGENCY-2"),
+        })?;
+    }
+    Ok(())
 }
 
 /// The position of a committed record with this id.
@@ -153,7 +171,7 @@ impl Subjects {
 /// The agency with this id, under ASCII case folding.
 pub fn agency(state: &dyn Rows, id: &str) -> Option<AgencyState> {
     let row = AgencyRow::read(state, id)?;
-    Some(AgencyState { id: row.id().to_owned(), position: row.position(), status: row.status().to_owned() })
+    Some(AgencyState { id: row.id().to_owned(), position: row.position(), status: row.status().as_str().to_owned() })
 }
 
 /// All keys that an agency ever had, ascending by vkey.
@@ -191,6 +209,11 @@ pub fn subjects(state: &dyn Rows, record: &Record) -> Subjects {
 /// The policy after the newest applied block.
 pub fn policy(state: &dyn Rows) -> Policy {
     tables::policy(state)
+}
+
+/// The rule set of `height`, which is not below the newest applied block.
+pub fn rules_in_force(state: &dyn Rows, height: u64) -> u64 {
+    tables::rules_in_force(state, height)
 }
 
 /// The validator set that judges `height`.

@@ -1,6 +1,6 @@
 //! `dataset.publish`: a provider catalogues a dataset, or its next version.
 //!
-//! - R-DATASET-1: the id begins with the writer's own.
+//! - R-DATASET-1: the id begins with the writer's own, or with that of an agency whose chain of successors ends with it.
 //! - R-DATASET-2: conditions and purposes exactly when the class is `conditional`.
 //! - R-DATASET-3: a legal bar exactly when the class is `withheld`.
 //! - R-DATASET-4: no item name twice.
@@ -86,11 +86,11 @@ fn check_items(fields: &mut Fields<'_>) -> Result<(), Refusal> {
 impl KindRules for DatasetPublish {
     fn check_form(&self, record: &Record) -> Result<(), Refusal> {
         check_refs(record, 0)?;
-        check_writer_signs(record, Role::Head)?;
-        check_own_id(record, &self.id, "R-DATASET-1")
+        check_writer_signs(record, Role::Head)
     }
 
     fn apply(&self, place: &Place<'_>) -> Result<Changes, Refusal> {
+        check_own_id(place, &self.id, "R-DATASET-1")?;
         if let Some(duty) = &self.duty
             && place.state.get(DUTY, duty).is_none()
         {

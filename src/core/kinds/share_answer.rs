@@ -106,7 +106,7 @@ impl KindRules for ShareAnswer {
 
     fn apply(&self, place: &Place<'_>) -> Result<Changes, Refusal> {
         let (id, request) = place.referred(Kind::ShareRequest, ["R-ANSWER-1", "R-ANSWER-2"])?;
-        check_party(place.record, request.provider(), "R-ANSWER-3")?;
+        check_party(place, request.provider(), "R-ANSWER-3")?;
         if let Some(answer) = request.closed_by() {
             return Err(Refusal::rule("R-ANSWER-4", Code::AlreadyAnswered, format!("answer {answer}"), "a request without an answer"));
         }

@@ -56,7 +56,7 @@ impl KindRules for ShareDeliver {
         let Some(mut granted) = answer.datasets() else {
             return Err(Refusal::rule("R-DELIVER-3", Code::NotGranted, format!("{id}, which refuses"), "an answer that agrees"));
         };
-        check_party(place.record, answer.provider(), "R-DELIVER-4")?;
+        check_party(place, answer.provider(), "R-DELIVER-4")?;
         if !granted.any(|granted| granted == self.dataset) {
             return Err(Refusal::rule("R-DELIVER-5", Code::NotGranted, self.dataset.as_str(), "a dataset of the grant"));
         }

@@ -68,7 +68,7 @@ impl KindRules for ShareReceipt {
     fn apply(&self, place: &Place<'_>) -> Result<Changes, Refusal> {
         let (id, delivery) = place.referred(Kind::ShareDeliver, ["R-RECEIPT-1", "R-RECEIPT-2"])?;
         let grant = RecordRow::read(place.state, &delivery.grant()).expect("a delivery's grant is committed");
-        check_party(place.record, grant.requester(), "R-RECEIPT-3")?;
+        check_party(place, grant.requester(), "R-RECEIPT-3")?;
         if let Some(receipt) = delivery.closed_by() {
             return Err(Refusal::rule("R-RECEIPT-4", Code::Duplicate, format!("receipt {receipt}"), "a delivery without a receipt"));
         }
