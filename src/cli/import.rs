@@ -12,11 +12,14 @@ pub mod journal;
 pub mod keys;
 pub mod ledger;
 pub mod pipeline;
+pub mod plan;
 pub mod run;
+pub mod sharing;
 pub mod summary;
 pub mod table;
 pub mod territories;
 pub mod text;
+pub mod work;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,6 +50,21 @@ pub enum ImportCommand {
     /// Lay down the working days of announced years
     #[command(after_help = calendars::HELP)]
     Calendar(calendars::CalendarArgs),
+    /// Declare duties
+    #[command(after_help = work::DUTIES_HELP)]
+    Duties(plan::RowsArgs),
+    /// Say what is collected from whom
+    #[command(after_help = work::NOTICES_HELP)]
+    Notices(plan::RowsArgs),
+    /// Ask providers for datasets
+    #[command(after_help = sharing::REQUESTS_HELP)]
+    Requests(plan::RowsArgs),
+    /// Acknowledge deliveries
+    #[command(after_help = sharing::RECEIPTS_HELP)]
+    Receipts(plan::RowsArgs),
+    /// Report the use of data, by grant, period and purpose
+    #[command(after_help = sharing::USES_HELP)]
+    Uses(plan::RowsArgs),
     /// Publish datasets in the catalogue
     #[command(after_help = datasets::HELP)]
     Datasets(datasets::DatasetsArgs),
@@ -161,6 +179,11 @@ pub fn run(command: &ImportCommand, global: &Global) -> anyhow::Result<()> {
         ImportCommand::Agencies(args) => agencies::run(args, global)?,
         ImportCommand::Territories(args) => territories::run(args, global)?,
         ImportCommand::Calendar(args) => calendars::run(args, global)?,
+        ImportCommand::Duties(args) => plan::run(work::Duties::default(), args, global)?,
+        ImportCommand::Notices(args) => plan::run(work::Notices::default(), args, global)?,
+        ImportCommand::Requests(args) => plan::run(sharing::Requests::default(), args, global)?,
+        ImportCommand::Receipts(args) => plan::run(sharing::Receipts::default(), args, global)?,
+        ImportCommand::Uses(args) => plan::run(sharing::Uses::default(), args, global)?,
         ImportCommand::Datasets(args) => datasets::run(args, global)?,
         ImportCommand::Deliveries(args) => deliveries::run(args, global)?,
     };

@@ -14,7 +14,7 @@ use crate::core::policy::Policy;
 use crate::core::record::Record;
 use crate::core::rules;
 use crate::core::state::Rows as _;
-use crate::core::tables::{CALENDAR, DATASET, RECORD};
+use crate::core::tables::{CALENDAR, DATASET, RECORD, covering_authority};
 use crate::core::time::{Day, Time};
 use crate::core::working_days::{Due, WorkingDays};
 use crate::query::QueryError;
@@ -43,8 +43,14 @@ pub fn due_days(record: &Record, reader: &Reader, time: Time) -> Result<Vec<Valu
             Ok(vec![start.clock("mismatch", "mismatch", &start.party("provider"), &record.by)])
         }
         "correction.file" => Ok(vec![start.clock("correction", "correction", &start.party("provider"), &record.by)]),
-        "dispute.file" => Ok(vec![start.clock("dispute", "dispute", "", &record.by)]),
-        "dataset.publish" => Ok(vec![start.clock("catalogue_review", "catalogue_review", "", &record.by)]),
+        "dispute.file" => {
+            let parties = [start.party("provider"), start.party("requester")];
+            Ok(vec![start.clock("dispute", "dispute", &start.authority(&parties), &record.by)])
+        }
+        "dataset.publish" => {
+            let authority = start.authority(std::slice::from_ref(&record.by));
+            Ok(vec![start.clock("catalogue_review", "catalogue_review", &authority, &record.by)])
+        }
         "finding.file" => Ok(vec![start.finding()]),
         _ => Ok(Vec::new()),
     }
@@ -133,6 +139,12 @@ impl Start<'_> {
             None => self.calendars.due(self.today, self.limit("rectification")),
         };
         obligation("rectification", text(&self.body, "agency").unwrap_or_default(), &self.record.by, due)
+    }
+
+    /// The nearest authority that covers all of these.
+    fn authority(&self, agencies: &[String]) -> String {
+        let known: Vec<_> = agencies.iter().map(String::as_str).filter(|id| !id.is_empty()).collect();
+        covering_authority(self.reader, &known).unwrap_or_default()
     }
 
     /// A party of the request that the record belongs to, looked up along what it refers to.
