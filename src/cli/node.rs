@@ -1,4 +1,4 @@
-//! `sharelog node`: make a home, run a node.
+//! `sharelog node`: make a home, run a node, admit or remove a follower.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use crate::cli::genesis::{
     AGENCY_DIR, AgencyFlags, GENESIS_FILE, KEYS_DIR, PART_FILE, Part, ValidatorPart, make_agency_keys, make_empty_dir, parse_role,
     read_genesis, roles_or_usual, write_new,
 };
+use crate::cli::kinds;
 use crate::config::{self, Written};
 use crate::core::json::object;
 use crate::core::key::Role;
@@ -23,6 +24,10 @@ pub enum NodeCommand {
     Init(Box<InitArgs>),
     /// Run the node of a home until SIGTERM or Ctrl-C
     Run(RunArgs),
+    /// Put an agency's follower on every node's allow-list
+    Admit(kinds::AdmitNodeArgs),
+    /// Take a follower off the allow-list
+    Remove(kinds::RemoveNodeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -65,6 +70,8 @@ pub struct RunArgs {
 pub fn run(command: &NodeCommand, global: &Global) -> Result<()> {
     match command {
         NodeCommand::Init(args) => init(args, global),
+        NodeCommand::Admit(args) => kinds::admit_node(args, global),
+        NodeCommand::Remove(args) => kinds::remove_node(args, global),
         NodeCommand::Run(args) => {
             for name in config::unknown_variables() {
                 anstream::eprintln!("sharelog: {name} is no setting and is ignored");

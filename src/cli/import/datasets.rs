@@ -62,10 +62,10 @@ pub struct Publication {
 /// # Errors
 /// [`Failure`], when nothing could begin.
 pub fn run(args: &DatasetsArgs, global: &Global) -> Result<Ended, Failure> {
-    check_known(&[&FIELDS], &args.source.maps)?;
-    check_known(&[&FIELDS], &args.source.sets)?;
-    let table = Table::read(&args.source.file)?;
-    let mapping = Mapping::new(&FIELDS, &args.source.maps, &args.source.sets, &table)?;
+    check_known(&[&FIELDS], &args.source.sheet.maps)?;
+    check_known(&[&FIELDS], &args.source.sheet.sets)?;
+    let table = Table::read(&args.source.sheet.file)?;
+    let mapping = Mapping::new(&FIELDS, &args.source.sheet.maps, &args.source.sheet.sets, &table)?;
     let mut run = args.source.begin(global)?;
     let agencies = ledger::agencies(&run.client)?;
     let outcome = import(&mut run, &table, &mapping, &agencies);

@@ -12,6 +12,7 @@ use crate::cli::import::summary::Summary;
 use crate::cli::import::table::{Fault, Table};
 use crate::cli::kinds::handover::{Payload, fresh_salt, write_opening};
 use crate::cli::kinds::sign::{key_failure, now};
+use crate::cli::kinds::submit::Sending;
 use crate::core::commitment::Opening;
 use crate::core::hash::Hash;
 use crate::core::json::{self, Strings, Value, strings};
@@ -44,6 +45,9 @@ pub struct Run {
     pub on_error: OnError,
     /// How long a signed record may wait for its block (policy).
     pub record_age_ms_max: u64,
+    /// The claimed time of the records; now, when none is given.
+    pub at: Option<Time>,
+    pub sending: Sending,
 }
 
 /// A record that an import wants on the ledger.
@@ -119,7 +123,7 @@ impl Run {
         }
         self.journal.append(journalled)?;
         write_openings(&self.keys.openings_dir(), &openings)?;
-        let outcomes = pipeline::send(&self.client, &ready, what, self.on_error == OnError::Stop)?;
+        let outcomes = pipeline::send(&self.client, &self.sending, &ready, what, self.on_error == OnError::Stop)?;
         let mut ids = Vec::with_capacity(places.len());
         for (line, place) in places {
             match place.and_then(|index| Some((ready[index].id, outcomes[index].clone()?))) {
@@ -141,7 +145,10 @@ impl Run {
 
     /// The journal's note where it says the same and can still be committed, else a fresh one; true for the journal's.
     fn prepare(&self, want: &Want) -> Result<(Hash, Entry, bool), Refusal> {
-        let at = now().map_err(|_| Refusal::new(Code::AtOutOfRange, "a clock that is not set", "this computer's time"))?;
+        let at = self
+            .at
+            .map_or_else(now, Ok)
+            .map_err(|_| Refusal::new(Code::AtOutOfRange, "a clock that is not set", "this computer's time"))?;
         if let Some(entry) = self.journal.get(&want.key).filter(|entry| self.says_the_same(entry, want, at)) {
             let record = Record::parse(entry.note.as_bytes(), &self.origin)?;
             return Ok((record.id(), entry.clone(), true));
