@@ -12,6 +12,7 @@ pub mod kinds;
 pub mod limits;
 pub mod note;
 pub mod policy;
+mod prepared;
 pub mod privacy;
 pub mod record;
 pub mod refusal;
