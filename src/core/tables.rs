@@ -284,5 +284,5 @@ pub fn validator_set(state: &dyn Rows, height: u64) -> ValidatorSet {
     let heights = heights.as_array().expect(WRITTEN);
     let first = heights.iter().filter_map(Value::as_u64).take_while(|first| *first <= height.max(1)).last().expect(WRITTEN);
     let set = state.get(VALIDATORS, &first.to_string()).expect(WRITTEN);
-    ValidatorSet::from_value(&set).expect("a set is checked before it is written")
+    ValidatorSet::from_row(&set).expect(WRITTEN)
 }
