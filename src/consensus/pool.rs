@@ -219,6 +219,9 @@ impl Pool {
     /// Judges the waiting records of peers again.
     pub fn retry_waiting(&self) {
         let waiting = std::mem::take(&mut self.records().waiting);
+        if waiting.is_empty() {
+            return;
+        }
         waiting.into_values().collect::<Vec<_>>().into_par_iter().for_each(|(since, record)| {
             if let Err(refusal) = self.consider(&record, Source::Peer)
                 && is_early(&refusal)
