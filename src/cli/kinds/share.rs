@@ -129,8 +129,12 @@ pub fn answer(args: &AnswerArgs, global: &Global) -> Result<(), Failure> {
         datasets = requested(&client, request)?;
     }
     datasets.sort();
-    let body = Members::new()
-        .list("basis", &args.basis)
+    let mut body = Members::new();
+    if args.outcome == "refuse" || !args.basis.is_empty() {
+        // A refusal states its bases, were there none.
+        body = body.with("basis", strings(&args.basis));
+    }
+    let body = body
         .text("code", args.code.as_ref())
         .list("datasets", &datasets)
         .text("frequency", args.frequency.as_ref())
