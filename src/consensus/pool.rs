@@ -292,8 +292,8 @@ impl Pool {
         let verified_before = record.signatures_verified();
         let head = self.reader.head();
         let time = now().max(head.time.plus_ms(1));
-        let rules = self.policy(head.height).rules;
-        let block = BlockContext { height: head.height.saturating_add(1), position: head.size, time, rules };
+        let height = head.height.saturating_add(1);
+        let block = BlockContext { height, position: head.size, time, rules: rules::rules_in_force(&self.reader, height) };
         let verdict = rules::apply(&self.reader, record, &block).map(|_| ());
         let verified = record.signatures_verified().saturating_sub(verified_before);
         self.metrics.signatures_verified.inc_by(u64::try_from(verified).expect("a note has at most 100 lines"));

@@ -9,8 +9,8 @@ mod nodes;
 use std::sync::Arc;
 
 pub use agencies::{
-    AGENCY, AgencyRow, Membership, OPEN, ROLE, Status, acting_authorities, add_authority, add_open, authorities, covering_authority,
-    covers, end_of_chain, end_open, hand_over_open, open_count, put_agency, put_authorities, remove_authority, stands_for,
+    AGENCY, AgencyRow, Membership, ROLE, Status, acting_authorities, add_authority, add_open, authorities, covering_authority, covers,
+    end_of_chain, end_open, hand_over_open, open_count, put_agency, put_authorities, remove_authority, stands_for,
 };
 
 pub use nodes::{
