@@ -12,6 +12,9 @@ use sharelog::core::book::Book;
 use sharelog::core::book::at::AsOf;
 use sharelog::core::clocks::{Clock, Moment, Wanted};
 use sharelog::core::hash::Hash;
+use sharelog::core::json::Value;
+use sharelog::core::key::Role;
+use sharelog::core::kinds::Kind;
 use sharelog::core::record::Record;
 use sharelog::core::rules;
 use sharelog::core::time::Time;
@@ -472,6 +475,28 @@ fn a_block_that_is_not_what_its_records_give_is_refused() {
     assert!(matches!(replayed(&empty.entry, &[]), Err(BlockFault::Entry { member: "time", .. })));
     let misplaced = Block { entry: BlockEntry { height: 3, ..block.entry.clone() }, ..block.clone() };
     assert!(matches!(writer.append(&misplaced, &ledger.block(&reader, &records).1), Err(StoreError::Misplaced { height: 3 })));
+}
+
+/// A policy may name rules that this program does not have: it applies what it can, then stops and says so, also when opened.
+#[test]
+fn a_store_stops_before_a_rule_set_that_it_does_not_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::new();
+    let (mut writer, reader) = ledger.open(dir.path());
+    let mut body = sharelog::core::policy::default_body();
+    let Value::Object(members) = &mut body else { panic!() };
+    members.insert("rules".to_owned(), 2.into());
+    let policy = ledger.record(0, Kind::PolicySet, Role::Authority, Vec::new(), body);
+    ledger.append(&mut writer, &[policy]);
+    let (block, execution) = ledger.block(&reader, &[]);
+    assert_eq!(block.entry.rules, 1, "the height after the policy's keeps the old rules");
+    let stopped = writer.append(&block, &execution);
+    assert!(matches!(stopped, Err(StoreError::RulesUnknown { height: 3, rules: 2 })), "{stopped:?}");
+    assert_eq!(reader.head().height, 2);
+    drop(reader);
+    writer.close().unwrap();
+    let opened = open(dir.path(), ledger.genesis.clone(), CACHE_BYTES).map(|_| ());
+    assert!(matches!(opened, Err(StoreError::RulesUnknown { height: 3, rules: 2 })), "{opened:?}");
 }
 
 #[test]

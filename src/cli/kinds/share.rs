@@ -11,7 +11,7 @@ use crate::cli::kinds::catalogue::dataset_version;
 use crate::cli::kinds::members::Members;
 use crate::cli::kinds::sign::{Signing, record_id};
 use crate::core::hash::Hash;
-use crate::core::json::{Value, object};
+use crate::core::json::{Value, object, strings};
 use crate::core::kinds::Kind;
 
 #[derive(Debug, Args)]
