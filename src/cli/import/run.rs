@@ -202,7 +202,7 @@ impl Run {
 }
 
 fn place(table: &Table, line: u64) -> String {
-    format!("{} line {line}", table.path.display())
+    format!("{} {} {line}", table.path.display(), table.unit())
 }
 
 fn unreadable(table: &Table, fault: &Fault) -> Failure {
