@@ -8,6 +8,7 @@ mod it {
     #[cfg(feature = "test-faults")]
     mod faults;
     mod genesis;
+    mod governance;
     mod imports;
     mod judge;
     mod ledger;

@@ -21,13 +21,21 @@
 //! | `calendar` | year | the calendar's body |
 //! | `dataset` | dataset id | `{"class","position","provider","version"}` of the newest version |
 //! | `duty` | duty id | `{"agency","position"}` |
-//! | `key` | `<agency id>/<role>+<key id in hex>` | `[{"from"?,"public","until"?}]`: the keys with this name and key id, nearly always one; no `from`: of the genesis file |
+//! | `key` | `<agency id>/<role>+<key id in hex>` | `[{"from"?,"public","revoked"?,"until"?}]`: the keys with this name and key id, nearly always one; no `from`: of the genesis file; `revoked` is `true` for one that key.revoke ended and that was not replaced since |
+//! | `name` | SHA-256 in hex of the skeleton (UTS 39) of a name's NFKC case fold | id of the agency that took the name |
+//! | `node` | agency id in ASCII lower case | `[{"addresses","peer","publication","records"}]`: the followers that it admitted, ascending by peer; no row: none |
 //! | `open` | agency id in ASCII lower case | the number of open matters of those agencies whose chain of successors ends with this one; no row: none |
 //! | `policy` | `admission` | `{"record_age_ms_max","unreviewed_requestable"}` of the policy in force |
 //! | `policy` | `body` | the body of the policy in force |
+//! | `policy` | `rules` | `[{"from","rules"}]`, ascending: the rule set in force and those to follow, by their first heights |
 //! | `public` | base64 of a public key | `true`: registered, for whatever use; the key inside a peer id too |
-//! | `record` | record id | `{"kind","position"}` and, of a share.request, `"class","closed"?,"datasets","provider","requester"` (closed: id of its answer); of a share.answer, `"datasets"?,"provider","request","requester"` (no datasets: it refuses); of a share.deliver, `"closed"?,"commitment","grant","rows"?` (closed: id of its receipt) |
+//! | `record` | record id | `{"kind","position"}` and `"by"`, the writer, of a kind that record.amend may amend, save share.request and share.answer; of a share.request, `"class","closed"?,"datasets","provider","requester"` (closed: id of its answer); of a share.answer, `"datasets"?,"provider","request","requester"` (no datasets: it refuses); of a share.deliver, `"closed"?,"commitment","grant","rows"?` (closed: id of its receipt) |
 //! | `role` | `authority` | the agencies that hold a trusted authority key and are not retired, ascending |
+//! | `role` | `follower` | the agencies that have followers, ascending |
+//! | `role` | `validator` | the agencies that are, were or will be validators, ascending |
+//! | `territory` | code | `{"level","parent"?,"position"}` of the newest territory.set with this code |
+//! | `validator` | agency id in ASCII lower case | `[{"addresses","from","peer","publication","records"}]`, ascending by `from`: where the validator is reached from a height on; it stays when the validator is removed |
+//! | `validators` | `changed` | `{"agencies","height","power"}`: the agencies whose membership or keys the newest changing block changed, ascending; its height; the power of the last set before it |
 //! | `validators` | `heights` | the first heights of all validator sets, ascending |
 //! | `validators` | a first height | the set that judges from this height on, as block entries hash it |
 
@@ -39,7 +47,7 @@ use crate::core::policy::Policy;
 use crate::core::record::Record;
 use crate::core::refusal::{Code, Refusal};
 use crate::core::state::{Changes, Rows};
-use crate::core::tables::{self, AgencyRow, RecordRow};
+use crate::core::tables::{self, AgencyRow, Reach, ReachRow, RecordRow};
 use crate::core::time::Time;
 use crate::core::validators::ValidatorSet;
 
@@ -132,7 +140,7 @@ pub struct AgencyState {
     pub id: String,
     /// Of the record that admitted it; 0 for an agency of the genesis file.
     pub position: u64,
-    /// `active`, later also `suspended` and `retired`.
+    /// `active`, `suspended` or `retired`.
     pub status: String,
 }
 
@@ -197,6 +205,37 @@ fn key_state(state: &dyn Rows, agency: &str, vkey: &str) -> Option<KeyState> {
     let role = Role::parse(vkey.name().rsplit_once('/')?.1).ok()?;
     let registered = tables::registered_keys(state, agency, role, vkey.id()).into_iter().find(|key| key.public == *vkey.public())?;
     Some(KeyState { agency: agency.to_owned(), role, from: registered.from, until: registered.until, vkey })
+}
+
+/// A node that the ledger names: of a validator, also of one that was removed or is still to come, or a follower.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeState {
+    pub agency: String,
+    pub addresses: Vec<String>,
+    pub peer: String,
+    /// In base64.
+    pub publication: String,
+    pub records: Vec<String>,
+}
+
+/// All nodes, those of validators first, each list ascending by agency. A validator whose change is to come has two.
+pub fn nodes(state: &dyn Rows) -> Vec<NodeState> {
+    let node = |agency: &str, reach: Reach| NodeState {
+        agency: agency.to_owned(),
+        addresses: reach.addresses,
+        peer: reach.peer,
+        publication: reach.publication,
+        records: reach.records,
+    };
+    let mut nodes = Vec::new();
+    for agency in tables::all_validators(state) {
+        let entries = ReachRow::read(state, &agency).map_or_else(Vec::new, |row| row.entries());
+        nodes.extend(entries.into_iter().map(|(_, reach)| node(&agency, reach)));
+    }
+    for agency in tables::followers(state) {
+        nodes.extend(tables::admitted_nodes(state, &agency).into_iter().map(|reach| node(&agency, reach)));
+    }
+    nodes
 }
 
 /// What `record` is about; `state` holds the rows after it.

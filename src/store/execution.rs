@@ -41,6 +41,8 @@ pub struct Executor<'a> {
     time: Time,
     /// After the block before.
     policy: Policy,
+    /// The rule set of this block's height.
+    rules: u64,
     overlay: Overlay<'a>,
     leaf_bytes: u64,
     leaf_hashes: Vec<Hash>,
@@ -57,6 +59,7 @@ impl<'a> Executor<'a> {
             genesis,
             time,
             policy: rules::policy(rows),
+            rules: rules::rules_in_force(rows, head.height + 1),
             overlay: Overlay::new(rows),
             leaf_bytes: 0,
             leaf_hashes: Vec::new(),
@@ -73,7 +76,7 @@ impl<'a> Executor<'a> {
         let leaf_bytes = self.leaf_bytes + count(record.leaf().len());
         self.check_room(count(self.leaf_hashes.len()) + 1, leaf_bytes)?;
         let position = self.frontier.size();
-        let context = BlockContext { height: self.head.height + 1, position, time: self.time, rules: self.policy.rules };
+        let context = BlockContext { height: self.head.height + 1, position, time: self.time, rules: self.rules };
         let changes = rules::apply(&self.overlay, record, &context)?;
         self.overlay.changes.extend(changes);
         let subjects = rules::subjects(&self.overlay, record);
@@ -108,7 +111,7 @@ impl<'a> Executor<'a> {
             previous: self.head.entry_hash,
             proposer: proposer.to_owned(),
             root: self.frontier.root(),
-            rules: self.policy.rules,
+            rules: self.rules,
             state: next_state(&self.head.state, &self.overlay.changes),
             time: self.time,
             validators: rules::validator_set(self.rows, height).hash(),
