@@ -18,6 +18,7 @@ use crate::core::hash::Hash;
 use crate::core::json::{self, Strings, Value, strings};
 use crate::core::kinds::Kind;
 use crate::core::note::Note;
+use crate::core::privacy::check_guesses;
 use crate::core::record::{Draft, HEADER, Record};
 use crate::core::refusal::{Code, Refusal};
 use crate::core::time::Time;
@@ -152,6 +153,9 @@ impl Run {
         if let Some(entry) = self.journal.get(&want.key).filter(|entry| self.says_the_same(entry, want, at)) {
             let record = Record::parse(entry.note.as_bytes(), &self.origin)?;
             return Ok((record.id(), entry.clone(), true));
+        }
+        if !self.sending.force_text {
+            check_guesses(&want.body)?;
         }
         let draft = Draft {
             at,
