@@ -5,6 +5,7 @@ pub mod bench;
 pub mod client;
 pub mod demo;
 pub mod draft;
+pub mod export;
 pub mod failure;
 pub mod genesis;
 pub mod import;
@@ -112,9 +113,12 @@ enum Command {
     /// Any record: drafted, signed, amended
     #[command(subcommand)]
     Record(Box<record::RecordCommand>),
-    /// Records in bulk from CSV files
+    /// Records in bulk from tables and catalogues
     #[command(subcommand)]
     Import(import::ImportCommand),
+    /// What others read: the catalogue as DCAT
+    #[command(subcommand)]
+    Export(export::ExportCommand),
     /// Lists with filters
     #[command(subcommand)]
     Query(ask::QueryCommand),
@@ -199,6 +203,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Validator(command) => kinds::validator(&command, global),
         Command::Record(command) => record::run(&command, global),
         Command::Import(command) => import::run(&command, global),
+        Command::Export(command) => export::run(&command, global),
         Command::Query(command) => ask::query(&command, global),
         Command::Get(args) => ask::get(&args, global),
         Command::Chain(args) => ask::chain(&args, global),

@@ -2,9 +2,10 @@
 //!
 //! 1. The body is read to its end or its bound, whatever becomes of it, so that the sender can read the answer.
 //! 2. A node that is behind, damaged or short of disk takes nothing.
-//! 3. The pool checks and keeps the record, which then is pending; or it is committed already, and the answer is final.
-//! 4. With `?dry_run=true` a record is judged as if it came now, and nothing of it is kept.
-//! 5. With `?wait=committed` the answer comes with the commit, with a refusal at a later head, or after 30 s as pending.
+//! 3. A text that looks as if it held a bank card, a mobile number or an e-mail address is refused, unless `?force_text=true`.
+//! 4. The pool checks and keeps the record, which then is pending; or it is committed already, and the answer is final.
+//! 5. With `?dry_run=true` a record is judged as if it came now, and nothing of it is kept.
+//! 6. With `?wait=committed` the answer comes with the commit, with a refusal at a later head, or after 30 s as pending.
 
 use std::sync::Arc;
 
@@ -21,7 +22,9 @@ use crate::api::problem::Failed;
 use crate::api::{Shared, blocking, reply};
 use crate::consensus::pool::{Pool, Source, Status, Submitted};
 use crate::core::hash::Hash;
-use crate::core::json::object;
+use crate::core::json::{self, Strings, object};
+use crate::core::privacy::check_guesses;
+use crate::core::record::HEADER;
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules;
 use crate::health::Life;
@@ -39,6 +42,9 @@ pub async fn post(State(shared): State<Arc<Shared>>, request: Request) -> Answer
     let parameters = Parameters::of(&parts.uri, &["wait", "dry_run", "force_text"])?;
     let waits = is_set(&parameters, "wait", "committed")?;
     let tries = is_set(&parameters, "dry_run", "true")?;
+    if !is_set(&parameters, "force_text", "true")? {
+        check_texts(&note)?;
+    }
     check_life(shared.api.health.life())?;
     let pool = Arc::clone(&shared.api.pool);
     if tries {
@@ -58,6 +64,13 @@ fn is_set(parameters: &Parameters, name: &str, value: &str) -> Result<bool, Refu
         Some(given) if given == value => Ok(true),
         Some(other) => Err(Refusal::new(Code::QueryInvalid, format!("{name}={other}"), format!("{name}={value}"))),
     }
+}
+
+/// Refuses what looks like personal data; a note that cannot be read is left to the pool, which says what is wrong with it.
+fn check_texts(note: &[u8]) -> Result<(), Refusal> {
+    let line = note.strip_prefix(HEADER.as_bytes()).and_then(|rest| rest.split(|byte| *byte == b'\n').next());
+    let head = line.and_then(|line| json::parse(line, Strings::Strict).ok());
+    head.and_then(|head| head.get("body").map(check_guesses)).unwrap_or(Ok(()))
 }
 
 /// The verdict on a record that is not kept, with the due days that it would start.

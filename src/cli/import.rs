@@ -5,6 +5,7 @@
 
 pub mod agencies;
 pub mod calendars;
+pub mod catalogue_file;
 pub mod datasets;
 pub mod deliveries;
 pub mod fields;

@@ -18,6 +18,7 @@ use crate::core::hash::Hash;
 use crate::core::json::{self, Strings, Value, strings};
 use crate::core::kinds::Kind;
 use crate::core::note::Note;
+use crate::core::privacy::check_guesses;
 use crate::core::record::{Draft, HEADER, Record};
 use crate::core::refusal::{Code, Refusal};
 use crate::core::time::Time;
@@ -153,6 +154,9 @@ impl Run {
             let record = Record::parse(entry.note.as_bytes(), &self.origin)?;
             return Ok((record.id(), entry.clone(), true));
         }
+        if !self.sending.force_text {
+            check_guesses(&want.body)?;
+        }
         let draft = Draft {
             at,
             by: want.by.clone(),
@@ -202,7 +206,7 @@ impl Run {
 }
 
 fn place(table: &Table, line: u64) -> String {
-    format!("{} line {line}", table.path.display())
+    format!("{} {} {line}", table.path.display(), table.unit())
 }
 
 fn unreadable(table: &Table, fault: &Fault) -> Failure {

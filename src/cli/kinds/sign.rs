@@ -14,6 +14,7 @@ use crate::core::hash::Hash;
 use crate::core::json::Value;
 use crate::core::key::{SecretKey, VerifierKey, split_agency_key_name};
 use crate::core::kinds::Kind;
+use crate::core::privacy::check_guesses;
 use crate::core::record::{Draft, Record};
 use crate::core::time::Time;
 use crate::keystore::{self, KeyError};
@@ -73,6 +74,9 @@ impl Signing {
     /// # Errors
     /// [`Failure::Refused`] by the codes of status 400.
     pub fn sign(&self, signers: &Signers, kind: Kind, refs: Vec<Hash>, body: Value, global: &Global) -> Result<Signed, Failure> {
+        if !self.sending.force_text {
+            check_guesses(&body)?;
+        }
         let by = self.by.clone().unwrap_or_else(|| signers.agency.clone());
         let draft = Draft { at: claimed(global)?, by, kind, refs, uid: uuid::Uuid::now_v7().to_string(), body };
         let keys: Vec<_> = signers.keys.iter().map(|(vkey, secret)| (vkey, secret)).collect();
