@@ -18,11 +18,12 @@ mod pending;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use tokio::sync::watch;
 
+use crate::consensus::clock::Clock;
 use crate::consensus::pool::lately::Lately;
 use crate::consensus::pool::pending::Pending;
 use crate::core::hash::Hash;
@@ -291,8 +292,9 @@ impl Pool {
     fn judge(&self, record: &Record) -> Result<(), Refusal> {
         let verified_before = record.signatures_verified();
         let head = self.reader.head();
-        let time = now().max(head.time.plus_ms(1));
-        let rules = self.policy(head.height).rules;
+        let policy = self.policy(head.height);
+        let time = Clock::of(&policy).block_time(head.time, Duration::ZERO, std::iter::once(record.at));
+        let rules = policy.rules;
         let block = BlockContext { height: head.height.saturating_add(1), position: head.size, time, rules };
         let verdict = rules::apply(&self.reader, record, &block).map(|_| ());
         let verified = record.signatures_verified().saturating_sub(verified_before);
@@ -366,11 +368,4 @@ impl Pool {
 /// Whether a newer head may judge otherwise; a lack of room is no matter of heads.
 fn is_early(refusal: &Refusal) -> bool {
     refusal.may_pass_later() && !matches!(refusal.code, Code::Quota | Code::PoolFull)
-}
-
-/// This node's clock.
-fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let unix_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-    Time::from_unix_ms(0).expect("the first moment").plus_ms(unix_ms)
 }
