@@ -11,6 +11,7 @@ pub mod key;
 pub mod kinds;
 pub mod node;
 pub mod output;
+pub mod questions;
 pub mod record;
 pub mod store;
 pub mod testnet;
@@ -91,6 +92,25 @@ enum Command {
     Get(ask::GetArgs),
     /// Duty, dataset, request, answer, delivery and receipt that hang together
     Chain(ask::ChainArgs),
+    /// What an agency must answer, deliver or settle, and by which day
+    Todo(questions::TodoArgs),
+    /// Who is late or silent, and by how many working days
+    Overdue(questions::OverdueArgs),
+    /// Refusals without a basis or against the catalogue, withheld entries without a legal bar
+    Refusals(questions::RefusalsArgs),
+    /// What was agreed and not delivered, delivered and not receipted, or does not match
+    Promises(questions::PromisesArgs),
+    /// Grants over without disposal, deliveries outside the term, uses beyond the purpose
+    Terms(questions::TermsArgs),
+    /// The health of the catalogue
+    #[command(subcommand)]
+    Catalogue(questions::CatalogueCommand),
+    /// What a territory is asked for again, and which data came back to it
+    Burden(questions::BurdenArgs),
+    /// Who gives which data to whom, by what law, until when
+    Public(questions::PublicArgs),
+    /// The line x territory matrix of a period
+    Matrix(questions::MatrixArgs),
     /// Write an evidence file for records
     Evidence(ask::EvidenceArgs),
     /// Check an evidence file offline
@@ -142,6 +162,15 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Query(command) => ask::query(&command, global),
         Command::Get(args) => ask::get(&args, global),
         Command::Chain(args) => ask::chain(&args, global),
+        Command::Todo(args) => questions::todo(&args, global),
+        Command::Overdue(args) => questions::overdue(&args, global),
+        Command::Refusals(args) => questions::refusals(&args, global),
+        Command::Promises(args) => questions::promises(&args, global),
+        Command::Terms(args) => questions::terms(&args, global),
+        Command::Catalogue(command) => questions::catalogue(&command, global),
+        Command::Burden(args) => questions::burden(&args, global),
+        Command::Public(args) => questions::public(&args, global),
+        Command::Matrix(args) => questions::matrix(&args, global),
         Command::Evidence(args) => ask::evidence(&args, global),
         Command::Verify(args) => verify::run(&args, global),
         Command::Store(command) => store::run(&command, global),

@@ -118,6 +118,8 @@ pub const HTTP_STOP_WAIT: Duration = Duration::from_secs(5);
 pub const HTTP_ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Reads of the store that run at once; others wait their turn, and consensus keeps its share of the machine.
 pub const HTTP_READS_MAX: usize = 64;
+/// Questions over the whole book that are answered at once: each keeps a core busy, and consensus needs one.
+pub const HTTP_QUESTIONS_MAX: usize = 2;
 /// Submissions that are checked at once: each verifies signatures.
 pub const HTTP_SUBMITS_MAX: usize = 64;
 /// `?wait=committed` waits this long: several rounds of a network with dead members.
@@ -141,6 +143,9 @@ pub const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const PAGE_LOOKS_MAX: usize = 20_000;
 /// Positions of one index term that are read at once.
 pub const TERM_CHUNK: usize = 128;
+/// A question's moment may lie this far behind the head, a year: what will be late by then. Each day further is another
+/// period of every daily grant.
+pub const AS_OF_AHEAD_MS_MAX: u64 = 366 * 86_400_000;
 /// Requests and datasets through which one chain reaches further records: beyond it the chain of a later link is the answer.
 pub const CHAIN_LINKS_MAX: usize = 10_000;
 
@@ -210,3 +215,10 @@ pub const ROUND_STALLED: Duration = Duration::from_secs(10);
 pub const STUCK_SAID: Duration = Duration::from_secs(30);
 /// Then the engine is started again.
 pub const STUCK_AGAIN: Duration = Duration::from_secs(60);
+
+// The book.
+
+/// Records that the book takes in one step, a few milliseconds of work: questions wait for one step at most.
+pub const BOOK_STEP_RECORDS: usize = 512;
+/// Between two looks of the book at the log without a question: a question then finds little left to read.
+pub const BOOK_LOOK: Duration = Duration::from_secs(2);

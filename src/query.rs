@@ -11,6 +11,7 @@ pub mod chain;
 pub mod evidence;
 pub mod page;
 pub mod proofs;
+pub mod questions;
 pub mod records;
 pub mod sharing;
 pub mod terms;

@@ -15,6 +15,7 @@ mod it {
     mod network;
     mod operators;
     mod pool;
+    mod questions;
     mod refusals;
     mod rules;
     mod sharing;

@@ -5,7 +5,7 @@ mod evidence;
 use clap::{Args, Subcommand};
 
 use crate::cli::Global;
-use crate::cli::client::{Client, PAGE_MAX, escaped, items_of};
+use crate::cli::client::{Client, PAGE_MAX, escaped, every_page, items_of};
 use crate::cli::failure::Failure;
 use crate::cli::output::{cell, members, show, table};
 use crate::core::hash::Hash;
@@ -141,20 +141,6 @@ pub fn query(command: &QueryCommand, global: &Global) -> anyhow::Result<()> {
     let answer = if args.all { every_page(&client, &path)? } else { client.json(&path)? };
     show(global, &answer, |answer| list_text(answer, columns));
     Ok(())
-}
-
-/// All pages as one: items in their order, what was said of them from the last page.
-fn every_page(client: &Client, path: &str) -> Result<Value, Failure> {
-    let mut items = Vec::new();
-    let mut last = Value::Bool(false);
-    client.each_page(path, |page| {
-        items.extend_from_slice(items_of(page));
-        last = page.clone();
-    })?;
-    if let Value::Object(members) = &mut last {
-        members.insert("items".to_owned(), items.into());
-    }
-    Ok(last)
 }
 
 fn list_text(answer: &Value, columns: Columns) -> String {

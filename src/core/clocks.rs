@@ -10,26 +10,20 @@
 //! - A withdrawal stops an answer as an answer does: met or late.
 
 use crate::core::book::Book;
-use crate::core::book::at::{AsOf, At};
-use crate::core::book::facts::{AgencyNo, DatasetNo, DutyNo};
-use crate::core::book::period::Period;
-use crate::core::time::Day;
-use crate::core::working_days::WorkingDays;
+mod deliveries;
+mod matters;
+mod requests;
 
-/// A kind of obligation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Clock {
-    Answer,
-    Delivery,
-    Receipt,
-    Mismatch,
-    Correction,
-    CatalogueUpdate,
-    CatalogueReview,
-    Backflow,
-    Dispute,
-    Rectification,
-}
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use crate::core::book::at::{AsOf, At};
+pub use crate::core::book::facts::Clock;
+use crate::core::book::facts::{AgencyNo, DatasetNo, DutyNo, Limits};
+use crate::core::book::period::Period;
+use crate::core::calendar::Calendar;
+use crate::core::time::{Day, day_number_of};
+use crate::core::working_days::WorkingDays;
 
 /// How an obligation stands at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,9 +68,9 @@ pub struct Obligation {
     /// Working days of extension.
     pub extended: u64,
     pub state: State,
-    /// Working days after the due day up to the stop or, while it is open, the moment of the question.
-    pub late: u64,
-    /// Working days from the moment of the question up to the due day, while it is open and has one.
+    /// Once the due day has passed: the working days after it up to the stop or, while it is open, the moment of the question.
+    pub late: Option<u64>,
+    /// While it is open and the due day has not passed: the working days up to it.
     pub left: Option<u64>,
     /// What stopped it; [`At::NEVER`] while it is open.
     pub stopped: At,
@@ -99,6 +93,8 @@ pub enum Only {
     #[default]
     All,
     Open,
+    /// Open or stopped: what was never met.
+    Unmet,
 }
 
 /// A moment of the book, made ready for questions.
@@ -112,7 +108,10 @@ pub struct Moment<'a> {
 
 impl<'a> Moment<'a> {
     pub fn new(book: &'a Book, as_of: AsOf) -> Self {
-        todo!()
+        let seen = book.calendars.iter().filter(|(at, _)| at.seen(as_of));
+        let newest: BTreeMap<u64, &Calendar> = seen.map(|(_, calendar)| (calendar.year, calendar)).collect();
+        let ends = (0..book.agencies.len()).map(|index| end_of_chain(book, as_of, AgencyNo::of(index))).collect();
+        Moment { book, as_of, calendars: WorkingDays::of(newest.into_values()), ends }
     }
 
     /// The end of an agency's chain of successors.
@@ -120,8 +119,172 @@ impl<'a> Moment<'a> {
         self.ends[agency.index()]
     }
 
+    /// The working days in force at a policy's offset: the day of the moment, as a day number.
+    pub(crate) fn day(&self, limits: &Limits) -> i32 {
+        day_number_of(self.as_of.time.unix_ms(), limits.utc_offset_minutes)
+    }
+
     /// Calls `take` with each obligation that is wanted, clock by clock, each in order of its start.
     pub fn obligations(&self, wanted: &Wanted, take: &mut dyn FnMut(Obligation)) {
-        todo!()
+        let mut offers = Offers { moment: self, wanted, take };
+        for clock in Clock::ALL.iter().filter(|clock| wanted.clock.is_none_or(|wanted| wanted == **clock)) {
+            match clock {
+                Clock::Answer => requests::answers(&mut offers),
+                Clock::Backflow => requests::backflows(&mut offers),
+                Clock::Delivery => deliveries::promised(&mut offers),
+                Clock::Receipt => deliveries::receipts(&mut offers),
+                Clock::Mismatch => deliveries::mismatches(&mut offers),
+                Clock::Correction => matters::corrections(&mut offers),
+                Clock::CatalogueUpdate => matters::updates(&mut offers),
+                Clock::CatalogueReview => matters::reviews(&mut offers),
+                Clock::Dispute => matters::disputes(&mut offers),
+                Clock::Rectification => matters::rectifications(&mut offers),
+            }
+        }
+    }
+
+    /// The authority that covered all of `parties` just before a record: of those with the longest territory code the first
+    /// by id.
+    pub fn authority_over(&self, parties: &[AgencyNo], at: At) -> Option<AgencyNo> {
+        let book = self.book;
+        let territory =
+            |agency: AgencyNo| book.membership_at(agency, at).and_then(|membership| membership.territory).map(|code| book.code(code));
+        let of_parties: Vec<_> = parties.iter().map(|party| territory(*party)).collect();
+        let trusted = |agency: &AgencyNo| {
+            let keys = &book.agencies[agency.index()].authority_keys;
+            keys.iter().any(|key| key.from.precedes(at) && !key.until.precedes(at))
+        };
+        let covers =
+            |own: Option<&str>| of_parties.iter().all(|party| party.is_none_or(|party| own.is_none_or(|own| party.starts_with(own))));
+        let able = book.authorities.iter().copied().filter(trusted).filter(|authority| covers(territory(*authority)));
+        able.max_by_key(|authority| (territory(*authority).map_or(0, str::len), Reverse(book.agency_id(*authority))))
+    }
+
+    /// Working days of extension of a clock.
+    pub(crate) fn extension(&self, started: At, clock: Clock) -> u64 {
+        let granted = self.book.extensions.get(&(started.position(), clock)).into_iter().flatten();
+        granted.filter(|(at, _)| at.seen(self.as_of)).fold(0, |sum, (_, days)| sum.saturating_add(*days))
+    }
+}
+
+fn end_of_chain(book: &Book, as_of: AsOf, agency: AgencyNo) -> AgencyNo {
+    let mut end = agency;
+    for _ in 0..book.agencies.len() {
+        match book.agencies[end.index()].retired {
+            Some((at, Some(next))) if at.seen(as_of) => end = next,
+            _ => break,
+        }
+    }
+    end
+}
+
+/// The end of an obligation's time.
+#[derive(Clone)]
+enum Limit {
+    /// So many working days after the start.
+    Days(u64),
+    /// Likewise, or the promised day if that is earlier.
+    Promised(u64, i32),
+    /// So many working days after another day than the start, such as a named one.
+    After(i32, u64),
+    Paused,
+}
+
+/// What an obligation is made of before its days are counted.
+struct Draft<'a> {
+    clock: Clock,
+    debtor: Option<AgencyNo>,
+    creditor: Option<AgencyNo>,
+    subject: Subject,
+    started: At,
+    /// The start day, where it is not the day of `started`.
+    start: Option<i32>,
+    limits: &'a Limits,
+    limit: Limit,
+    extended: u64,
+    /// What meets it.
+    met: At,
+    /// What ends it without meeting it.
+    cut: At,
+}
+
+/// Where the clocks put their obligations.
+struct Offers<'m, 'a> {
+    moment: &'m Moment<'a>,
+    wanted: &'m Wanted,
+    take: &'m mut dyn FnMut(Obligation),
+}
+
+impl<'a> Offers<'_, 'a> {
+    /// Whether an obligation of this debtor and these ends is wanted; asked before anything is counted.
+    fn wants(&self, started: At, debtor: AgencyNo, met: At, cut: At) -> bool {
+        let as_of = self.moment.as_of;
+        let of_state = match self.wanted.only {
+            Only::All => true,
+            Only::Open => !met.seen(as_of) && !cut.seen(as_of),
+            Only::Unmet => !met.seen(as_of) || cut.precedes(met),
+        };
+        of_state && started.seen(as_of) && self.wanted.debtor.is_none_or(|wanted| self.moment.end_of(debtor) == wanted)
+    }
+
+    fn offer(&mut self, draft: Draft<'a>) {
+        let obligation = self.moment.judge(&draft);
+        if self.wanted.debtor.is_none() || obligation.debtor == self.wanted.debtor {
+            (self.take)(obligation);
+        }
+    }
+}
+
+impl Moment<'_> {
+    fn judge(&self, draft: &Draft<'_>) -> Obligation {
+        let offset = draft.limits.utc_offset_minutes;
+        let start = draft.start.unwrap_or_else(|| day_number_of(draft.started.unix_ms(), offset));
+        let due = self.due(start, &draft.limit);
+        let stop = draft.met.or_first(draft.cut);
+        let stopped = stop.seen(self.as_of);
+        let until = if stopped { day_number_of(stop.unix_ms(), offset) } else { self.day(draft.limits) };
+        let passed = due.is_some_and(|(due, _)| until > due);
+        let state = match (stopped, passed) {
+            (false, _) => State::Open,
+            (true, _) if draft.cut.precedes(draft.met) => State::Stopped,
+            (true, false) => State::Met,
+            (true, true) => State::Late,
+        };
+        let named = |number: i32| Day::from_number(number).unwrap_or(Day::LAST);
+        let counted = |after: i32, through: i32| self.calendars.between_numbers(after, through);
+        Obligation {
+            clock: draft.clock,
+            debtor: draft.debtor.map(|agency| self.end_of(agency)),
+            creditor: draft.creditor.map(|agency| self.end_of(agency)),
+            subject: draft.subject,
+            started: draft.started,
+            start: named(start),
+            due: due.map(|(due, _)| named(due)),
+            provisional: due.is_some_and(|(_, provisional)| provisional),
+            extended: draft.extended,
+            state,
+            late: due.filter(|_| passed).map(|(due, _)| counted(due, until)),
+            left: due.filter(|_| !stopped && !passed).map(|(due, _)| counted(until, due)),
+            stopped: if stopped { stop } else { At::NEVER },
+            stop: stopped.then(|| named(until)),
+        }
+    }
+
+    /// The due day and whether it is provisional; none while paused.
+    fn due(&self, start: i32, limit: &Limit) -> Option<(i32, bool)> {
+        let calendars = &self.calendars;
+        let after = |from: i32, days: u64| {
+            let (day, _) = calendars.due_number(from, days);
+            (day, calendars.is_provisional(start, day))
+        };
+        match *limit {
+            Limit::Paused => None,
+            Limit::Days(days) => Some(calendars.due_number(start, days)),
+            Limit::Promised(days, promised) => {
+                let counted = calendars.due_number(start, days);
+                Some(if promised < counted.0 { (promised, calendars.is_provisional(start, promised)) } else { counted })
+            }
+            Limit::After(day, more) => Some(after(day, more)),
+        }
     }
 }

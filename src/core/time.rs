@@ -71,6 +71,9 @@ impl fmt::Display for Time {
 pub struct Day(Date);
 
 impl Day {
+    /// 9999-12-31, where all counting ends.
+    pub const LAST: Day = Day(Date::MAX);
+
     /// # Errors
     /// `field-invalid` for anything but `YYYY-MM-DD` of a real day.
     pub fn parse(text: &str) -> Result<Self, Refusal> {

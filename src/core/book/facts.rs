@@ -4,6 +4,7 @@
 
 use crate::core::book::at::At;
 use crate::core::book::period::Period;
+use crate::core::hash::Hash;
 
 macro_rules! numbers {
     ($($name:ident: $doc:literal,)*) => {$(
@@ -55,6 +56,12 @@ macro_rules! words {
 }
 
 words! {
+    /// A kind of obligation.
+    Clock {
+        Answer = "answer", Delivery = "delivery", Receipt = "receipt", Mismatch = "mismatch", Correction = "correction",
+        CatalogueUpdate = "catalogue_update", CatalogueReview = "catalogue_review", Backflow = "backflow", Dispute = "dispute",
+        Rectification = "rectification",
+    }
     /// Of an agency.
     Level { City = "city", District = "district", Street = "street", Community = "community", Outside = "outside", }
     /// Of an agency.
@@ -86,6 +93,38 @@ pub struct TextKey(pub [u8; 8]);
 pub struct Term {
     pub from: i32,
     pub to: i32,
+}
+
+impl TextKey {
+    pub fn of(text: &str) -> Self {
+        let mut key = [0; 8];
+        key.copy_from_slice(&Hash::of(text.as_bytes()).as_bytes()[..8]);
+        TextKey(key)
+    }
+
+    /// Letter case set aside.
+    pub fn folded(text: &str) -> Self {
+        Self::of(&text.to_lowercase())
+    }
+}
+
+/// The limits of a policy, in working days.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub at: At,
+    pub utc_offset_minutes: u64,
+    pub pause_on_supplement: bool,
+    pub answer_conditional: u64,
+    pub answer_unconditional: u64,
+    pub backflow: u64,
+    pub catalogue_review: u64,
+    pub catalogue_update: u64,
+    pub correction: u64,
+    pub delivery: u64,
+    pub dispute: u64,
+    pub mismatch: u64,
+    pub receipt: u64,
+    pub rectification: u64,
 }
 
 /// Where an agency belongs, from `at` on.
@@ -142,6 +181,8 @@ pub struct Duty {
 #[derive(Clone, Debug)]
 pub struct Version {
     pub at: At,
+    /// Who published it: the provider, or a successor.
+    pub provider: AgencyNo,
     pub number: u64,
     pub class: Class,
     pub frequency: Frequency,
@@ -159,7 +200,6 @@ pub struct Version {
 /// A dataset.
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    pub provider: AgencyNo,
     /// Ascending.
     pub versions: Vec<Version>,
     pub retired: At,

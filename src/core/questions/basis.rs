@@ -1,7 +1,8 @@
 //! Refusals without a basis or against the catalogue, and withheld entries without their bar.
 
-use crate::core::book::facts::{AgencyNo, DatasetNo};
+use crate::core::book::facts::{AgencyNo, Class, DatasetNo, Outcome, RefusalCode, Request};
 use crate::core::clocks::Moment;
+use crate::core::questions::catalogued;
 
 /// What is wrong with a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,5 +36,29 @@ pub struct Basis {
 }
 
 pub fn basis(moment: &Moment<'_>) -> Basis {
-    todo!()
+    let book = moment.book;
+    let refused = |request: &&Request| request.answer.seen(moment.as_of) && request.outcome == Some(Outcome::Refuse);
+    let refusals = book.requests.iter().filter(refused).filter_map(|request| {
+        let faults = faults(request);
+        (!faults.is_empty()).then(|| Refusal {
+            answer: request.answer.position(),
+            request: request.at.position(),
+            provider: request.provider,
+            requester: request.requester,
+            datasets: book.requested_of(request).iter().map(|requested| requested.dataset).collect(),
+            faults,
+        })
+    });
+    let unbarred = catalogued(moment).filter(|(_, version)| version.class == Class::Withheld && !version.reasoned);
+    Basis { refusals: refusals.collect(), unbarred: unbarred.map(|(dataset, version)| (dataset, version.at.position())).collect() }
+}
+
+/// Judged by the class that the request was filed under.
+fn faults(request: &Request) -> Vec<Fault> {
+    let found = [
+        (!request.based, Fault::NoBasis),
+        (request.class == Class::Unconditional, Fault::Unconditional),
+        (request.code == Some(RefusalCode::WithheldByLaw) && request.class != Class::Withheld, Fault::NotWithheld),
+    ];
+    found.into_iter().filter(|(holds, _)| *holds).map(|(_, fault)| fault).collect()
 }

@@ -1,12 +1,15 @@
 //! The line x territory matrix of a period, for providers and for requesters, and the flow between them.
 //!
-//! An event counts where its agency belonged when the event was committed. Both tables count the same events, by provider and
+//! An event counts where its agency belonged when the event was committed, a dataset where its provider belonged when it
+//! published the newest version. Both tables count the same events, by provider and
 //! by requester; adding them would count each twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::core::clocks::Moment;
-use crate::core::time::Time;
+use crate::core::book::at::{AsOf, At};
+use crate::core::book::facts::{AgencyNo, CodeNo, DatasetNo, Matched, Outcome, Pause, Request, Sort};
+use crate::core::clocks::{Clock, Moment, Only, State, Wanted};
+use crate::core::time::{Time, day_number_of};
 
 /// Which matrix is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,5 +78,192 @@ pub struct Matrix {
 }
 
 pub fn matrix(moment: &Moment<'_>, frame: &Frame) -> Matrix {
-    todo!()
+    let mut tally =
+        Tally { moment, frame, cells: HashMap::new(), numbers: Vec::new(), tables: [Vec::new(), Vec::new()], flows: HashMap::new() };
+    tally.count_catalogue();
+    tally.count_requests();
+    tally.count_grants();
+    tally.count_deliveries();
+    let corrections = moment.book.corrections.iter().filter(|correction| tally.in_frame(correction.at));
+    let corrections: Vec<_> = corrections.map(|correction| (correction.grant, correction.at)).collect();
+    for (grant, at) in corrections {
+        tally.both(moment.book.request_of(grant), at, |counts| counts.corrections += 1);
+    }
+    tally.into_matrix()
+}
+
+/// The two sides.
+const PROVIDER: usize = 0;
+const REQUESTER: usize = 1;
+
+/// A line and a cut territory, as they stand in the book.
+type Cell<'a> = (&'a str, &'a str);
+
+/// A cell in the making.
+#[derive(Default)]
+struct Row {
+    counts: Counts,
+    /// Of each answer, in working days.
+    days: Vec<u64>,
+}
+
+struct Tally<'m, 'a> {
+    moment: &'m Moment<'a>,
+    frame: &'m Frame,
+    cells: HashMap<Cell<'m>, usize>,
+    numbers: Vec<Cell<'m>>,
+    /// By side, then number of the cell.
+    tables: [Vec<Row>; 2],
+    flows: HashMap<(&'m str, &'m str), Flow>,
+}
+
+impl<'m> Tally<'m, '_> {
+    /// Whether something was committed in the period and is seen.
+    fn in_frame(&self, at: At) -> bool {
+        let ms = at.unix_ms();
+        at.seen(self.moment.as_of) && self.frame.from.unix_ms() <= ms && ms < self.frame.to.unix_ms()
+    }
+
+    /// Line and whole territory of an agency just before a record.
+    fn home(&self, agency: AgencyNo, at: At) -> (&'m str, &'m str) {
+        let book = self.moment.book;
+        let text = |code: Option<CodeNo>| code.map_or("", |code| book.code(code));
+        book.membership_at(agency, at).map_or(("", ""), |membership| (text(membership.line), text(membership.territory)))
+    }
+
+    fn row(&mut self, side: usize, agency: AgencyNo, at: At) -> &mut Row {
+        let (line, territory) = self.home(agency, at);
+        let cut = territory.get(..self.frame.digits).unwrap_or(territory);
+        let cell = *self.cells.entry((line, cut)).or_insert_with(|| {
+            self.numbers.push((line, cut));
+            self.numbers.len() - 1
+        });
+        let table = &mut self.tables[side];
+        if table.len() <= cell {
+            table.resize_with(cell + 1, Row::default);
+        }
+        &mut table[cell]
+    }
+
+    /// Counts an event on both sides.
+    fn both(&mut self, request: &Request, at: At, count: impl Fn(&mut Counts)) {
+        count(&mut self.row(PROVIDER, request.provider, at).counts);
+        count(&mut self.row(REQUESTER, request.requester, at).counts);
+    }
+
+    fn count_catalogue(&mut self) {
+        let book = self.moment.book;
+        let last = self.frame.to.unix_ms().saturating_sub(1).min(self.moment.as_of.time.unix_ms());
+        let time = Time::from_unix_ms(last).unwrap_or(self.moment.as_of.time);
+        let end = AsOf { time, ..self.moment.as_of };
+        for (_, number) in book.datasets.iter().zip(0..).filter(|(dataset, _)| !dataset.retired.seen(end)) {
+            if let Some(version) = book.version(DatasetNo(number), end) {
+                self.row(PROVIDER, version.provider, version.at).counts.catalogued += 1;
+            }
+        }
+    }
+
+    fn count_requests(&mut self) {
+        let moment = self.moment;
+        let mut on_time = HashSet::new();
+        let wanted = Wanted { debtor: None, clock: Some(Clock::Answer), only: Only::All };
+        moment.obligations(&wanted, &mut |obligation| {
+            if obligation.state == State::Met {
+                on_time.insert(obligation.started.position());
+            }
+        });
+        for request in &moment.book.requests {
+            if !self.in_frame(request.at) {
+                continue;
+            }
+            let answered = request.answer.seen(moment.as_of);
+            let offset = moment.book.limits_at(request.at).utc_offset_minutes;
+            let day = |at: At| day_number_of(at.unix_ms(), offset);
+            let took = answered.then(|| moment.calendars.between_numbers(day(request.at), day(request.answer)));
+            let met = answered && on_time.contains(&request.at.position());
+            for (side, agency) in [(PROVIDER, request.provider), (REQUESTER, request.requester)] {
+                let row = self.row(side, agency, request.at);
+                row.days.extend(took);
+                row.counts.requests += 1;
+                row.counts.answered += u64::from(answered);
+                row.counts.on_time += u64::from(met);
+                row.counts.refused += u64::from(answered && request.outcome == Some(Outcome::Refuse));
+                row.counts.backflow += u64::from(request.sort == Sort::Backflow);
+                row.counts.open += u64::from(!answered && !request.withdrawn.seen(moment.as_of));
+            }
+        }
+    }
+
+    fn count_grants(&mut self) {
+        let moment = self.moment;
+        for grant in &moment.book.grants {
+            if !self.in_frame(grant.at) {
+                continue;
+            }
+            let cut = |pause: &Pause| pause.suspended.seen(moment.as_of) && !pause.resumed.seen(moment.as_of);
+            let stopped = grant.ended.seen(moment.as_of) || grant.pauses.iter().any(cut);
+            let items = moment.book.items_of(grant);
+            let promised = u64::from(grant.count);
+            let open = items.iter().filter(|item| !stopped && !item.delivered.seen(moment.as_of)).count();
+            let open = u64::try_from(open).unwrap_or(promised);
+            self.both(moment.book.request(grant.request), grant.at, |counts| {
+                counts.promised += promised;
+                counts.open += open;
+            });
+        }
+    }
+
+    fn count_deliveries(&mut self) {
+        let moment = self.moment;
+        for delivery in &moment.book.deliveries {
+            if !self.in_frame(delivery.at) {
+                continue;
+            }
+            let request = moment.book.request_of(moment.book.item(delivery.item).grant);
+            let matched = u64::from(delivery.matched == Matched::Match && delivery.receipt.seen(moment.as_of));
+            self.both(request, delivery.at, |counts| {
+                counts.delivered += 1;
+                counts.matched += matched;
+            });
+            let (from, to) = (self.home(request.provider, delivery.at), self.home(request.requester, delivery.at));
+            self.flows.entry((from.0, to.0)).or_default().count(from, to);
+        }
+    }
+
+    fn into_matrix(self) -> Matrix {
+        let numbers = self.numbers;
+        let place = |cell: usize| Place { line: numbers[cell].0.to_owned(), territory: numbers[cell].1.to_owned() };
+        let counts = |table: Vec<Row>| {
+            let rows = table.into_iter().enumerate().map(|(cell, row)| (place(cell), row.into_counts()));
+            rows.filter(|(_, counts)| *counts != Counts::default()).collect()
+        };
+        let [providers, requesters] = self.tables.map(counts);
+        let flows = self.flows.into_iter().map(|((from, to), flow)| ((from.to_owned(), to.to_owned()), flow)).collect();
+        Matrix { providers, requesters, flows }
+    }
+}
+
+impl Row {
+    fn into_counts(mut self) -> Counts {
+        let middle = self.days.len().saturating_sub(1) / 2;
+        if !self.days.is_empty() {
+            self.counts.median_days = Some(*self.days.select_nth_unstable(middle).1);
+        }
+        self.counts
+    }
+}
+
+impl Flow {
+    /// `from` and `to` are line and territory.
+    fn count(&mut self, from: (&str, &str), to: (&str, &str)) {
+        let place = match (from.1, to.1) {
+            ("", _) | (_, "") => &mut self.outside,
+            (own, other) if own == other => &mut self.same_territory,
+            (own, other) if own.starts_with(other) => &mut self.up,
+            (own, other) if other.starts_with(own) => &mut self.down,
+            _ if from.0 == to.0 => &mut self.same_line,
+            _ => &mut self.diagonal,
+        };
+        *place += 1;
+    }
 }

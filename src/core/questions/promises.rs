@@ -1,8 +1,8 @@
 //! Promises that are not kept.
 
-use crate::core::book::facts::{AgencyNo, DatasetNo};
+use crate::core::book::facts::{AgencyNo, DatasetNo, Delivery};
 use crate::core::book::period::Period;
-use crate::core::clocks::{Moment, Obligation};
+use crate::core::clocks::{Clock, Moment, Obligation, Only, Wanted};
 
 /// A delivery and its parties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,5 +29,32 @@ pub struct Promises {
 }
 
 pub fn promises(moment: &Moment<'_>) -> Promises {
-    todo!()
+    let book = moment.book;
+    let mut found = Promises::default();
+    let wanted = Wanted { debtor: None, clock: Some(Clock::Delivery), only: Only::Open };
+    moment.obligations(&wanted, &mut |obligation| found.undelivered.push(obligation));
+    for delivery in book.deliveries.iter().filter(|delivery| delivery.at.seen(moment.as_of) && !delivery.receipt.seen(moment.as_of)) {
+        found.unacknowledged.push(delivered(moment, delivery));
+    }
+    for mismatch in &book.mismatches {
+        let delivery = book.delivery(mismatch.delivery);
+        if delivery.receipt.seen(moment.as_of) && !mismatch.stop.seen(moment.as_of) {
+            found.mismatched.push(delivered(moment, delivery));
+        }
+    }
+    found
+}
+
+fn delivered(moment: &Moment<'_>, delivery: &Delivery) -> Delivered {
+    let item = moment.book.item(delivery.item);
+    let request = moment.book.request_of(item.grant);
+    Delivered {
+        delivery: delivery.at.position(),
+        grant: moment.book.grant(item.grant).at.position(),
+        dataset: item.dataset,
+        period: delivery.period,
+        provider: request.provider,
+        requester: request.requester,
+        receipt: delivery.receipt.seen(moment.as_of).then(|| delivery.receipt.position()),
+    }
 }

@@ -1,7 +1,8 @@
 //! Who gives what to whom, under what law, until when.
 
-use crate::core::book::facts::{AgencyNo, DatasetNo, DutyNo};
+use crate::core::book::facts::{AgencyNo, DatasetNo, DutyNo, ItemNo};
 use crate::core::clocks::Moment;
+use crate::core::questions::is_over;
 use crate::core::time::Day;
 
 /// One dataset of a grant that is not over. The law, purpose and titles stand in the records named.
@@ -24,5 +25,29 @@ pub struct Sharing {
 
 /// In order of the grants.
 pub fn public_view(moment: &Moment<'_>) -> Vec<Sharing> {
-    todo!()
+    let book = moment.book;
+    let mut counts = vec![0_u64; book.items.len()];
+    for delivery in book.deliveries.iter().filter(|delivery| delivery.at.seen(moment.as_of)) {
+        counts[delivery.item.index()] += 1;
+    }
+    let mut found = Vec::new();
+    for grant in book.grants.iter().filter(|grant| grant.at.seen(moment.as_of) && !is_over(moment, grant)) {
+        let request = book.request(grant.request);
+        let paused = grant.pauses.iter().any(|pause| pause.suspended.seen(moment.as_of) && !pause.resumed.seen(moment.as_of));
+        for (item, number) in book.items_of(grant).iter().zip(grant.first..) {
+            found.push(Sharing {
+                provider: request.provider,
+                requester: request.requester,
+                dataset: item.dataset,
+                published: book.version(item.dataset, moment.as_of).map_or(0, |version| version.at.position()),
+                duty: request.duty,
+                request: request.at.position(),
+                grant: grant.at.position(),
+                until: grant.term.and_then(|term| Day::from_number(term.to)),
+                suspended: paused,
+                deliveries: counts[ItemNo(number).index()],
+            });
+        }
+    }
+    found
 }
