@@ -111,6 +111,8 @@ enum Command {
     Public(questions::PublicArgs),
     /// The line x territory matrix of a period
     Matrix(questions::MatrixArgs),
+    /// What an agency owed and was owed in a period
+    Obligations(questions::ObligationsArgs),
     /// Write an evidence file for records
     Evidence(ask::EvidenceArgs),
     /// Check an evidence file offline
@@ -171,6 +173,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Burden(args) => questions::burden(&args, global),
         Command::Public(args) => questions::public(&args, global),
         Command::Matrix(args) => questions::matrix(&args, global),
+        Command::Obligations(args) => questions::obligations(&args, global),
         Command::Evidence(args) => ask::evidence(&args, global),
         Command::Verify(args) => verify::run(&args, global),
         Command::Store(command) => store::run(&command, global),

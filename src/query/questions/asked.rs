@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use crate::core::book::at::AsOf;
-use crate::core::clocks::{Clock, Moment};
+use crate::core::clocks::{Clock, Moment, State};
 use crate::core::hash::Hash;
 use crate::core::ids::{check_agency, check_line, check_territory, split_scoped};
 use crate::core::json::{Value, object};
@@ -34,6 +34,7 @@ pub struct Asked {
     pub territory: Option<String>,
     pub dataset: Option<String>,
     pub digits: Option<usize>,
+    pub state: Option<State>,
 }
 
 impl Asked {
@@ -73,6 +74,10 @@ impl Asked {
             "digits" => {
                 let digits = ["4", "6", "9", "12"].contains(&text).then(|| text.parse().ok()).flatten();
                 self.digits = Some(digits.ok_or_else(|| invalid("12, 9, 6 or 4".to_owned()))?);
+            }
+            "state" => {
+                let all = || State::ALL.map(State::as_str).join(", ");
+                self.state = Some(State::parse(text).ok_or_else(|| invalid(format!("of {}", all())))?);
             }
             _ => return Err(Refusal::new(Code::QueryInvalid, name, "a documented parameter")),
         }
