@@ -12,7 +12,7 @@ use crate::core::hash::Hash;
 use crate::core::json::Value;
 use crate::core::refusal::Code;
 
-pub use evidence::EvidenceArgs;
+pub use evidence::{EvidenceArgs, fetch as fetch_evidence};
 
 #[derive(Debug, Subcommand)]
 pub enum QueryCommand {

@@ -233,12 +233,8 @@ pub fn overdue(args: &OverdueArgs, global: &Global) -> anyhow::Result<()> {
 /// # Errors
 /// [`Failure`].
 pub fn obligations(args: &ObligationsArgs, global: &Global) -> anyhow::Result<()> {
-    let parameters = vec![
-        ("agency", Some(&args.agency)),
-        ("from", args.from.as_ref()),
-        ("to", args.to.as_ref()),
-        ("state", args.state.as_ref()),
-    ];
+    let parameters =
+        vec![("agency", Some(&args.agency)), ("from", args.from.as_ref()), ("to", args.to.as_ref()), ("state", args.state.as_ref())];
     list(Question::Obligations, parameters, &args.part, &args.common, global)
 }
 
