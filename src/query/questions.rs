@@ -142,7 +142,7 @@ pub fn answer(question: Question, keeper: &BookKeeper, reader: &Reader, asked: &
     let agency = asked.agency.as_deref().map(|id| spelled(reader, id)).transpose()?;
     let (place, page) = {
         let book = keeper.caught_up()?;
-        let place = Place::of(question, reader, asked, book.size())?;
+        let place = Place::of(question, reader, asked, &book)?;
         let moment = Moment::new(&book, place.as_of);
         let genesis = reader.genesis();
         let view = View { moment, asked, agency, after: place.after, origin: &genesis.origin, question };

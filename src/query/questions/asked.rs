@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 
+use crate::core::book::Book;
 use crate::core::book::at::AsOf;
 use crate::core::clocks::{Clock, Moment, State};
 use crate::core::hash::Hash;
@@ -106,21 +107,21 @@ pub struct Place {
 }
 
 impl Place {
-    /// `known`: the positions that the book holds.
+    /// Without a moment the newest that the book holds: the head may have gone on since it was caught up.
     ///
     /// # Errors
     /// `query-invalid`, `cursor-invalid`, `syncing`, and those of the store.
-    pub fn of(question: Question, reader: &Reader, asked: &Asked, known: u64) -> Result<Self, QueryError> {
-        let head = reader.head();
+    pub fn of(question: Question, reader: &Reader, asked: &Asked, book: &Book) -> Result<Self, QueryError> {
+        let (known, newest) = (book.size(), book.time());
         let offset_minutes = rules::policy(reader).utc_offset_minutes;
         let wanted = asked.as_of.map(|when| when.end(offset_minutes));
-        if let Some(wanted) = wanted.filter(|wanted| *wanted > head.time.plus_ms(AS_OF_AHEAD_MS_MAX)) {
-            let expected = format!("at most {} days after the head, {}", AS_OF_AHEAD_MS_MAX / 86_400_000, head.time);
+        if let Some(wanted) = wanted.filter(|wanted| *wanted > newest.plus_ms(AS_OF_AHEAD_MS_MAX)) {
+            let expected = format!("at most {} days after the head, {}", AS_OF_AHEAD_MS_MAX / 86_400_000, newest);
             return Err(Refusal::new(Code::QueryInvalid, format!("as_of={wanted}"), expected).into());
         }
         let Some(text) = &asked.after else {
-            let time = wanted.unwrap_or(head.time);
-            let size = reader.first_at_or_after(time.plus_ms(1))?.min(known);
+            let time = wanted.unwrap_or(newest);
+            let size = if time < newest { reader.first_at_or_after(time.plus_ms(1))?.min(known) } else { known };
             return Ok(Place { as_of: AsOf { size, time }, after: None, offset_minutes });
         };
         let cursor = Cursor::parse(&reader.genesis().origin, question.path(), text)?;
@@ -150,7 +151,7 @@ impl Place {
             ("agencies", u64::try_from(agencies).unwrap_or(u64::MAX).into()),
             ("from", day(created)),
             ("records", size.saturating_sub(blocks).into()),
-            ("to", day(time.min(reader.head().time).max(created))),
+            ("to", day(time.min(moment.book.time()).max(created))),
         ]);
         Ok(vec![
             ("as_of".to_owned(), time.to_string().into()),
