@@ -19,6 +19,7 @@ mod it {
     mod pool;
     mod questions;
     mod refusals;
+    mod report;
     mod rules;
     mod sharing;
     mod store;

@@ -41,6 +41,23 @@ pub enum State {
     Stopped,
 }
 
+impl State {
+    pub const ALL: [State; 4] = [State::Open, State::Met, State::Late, State::Stopped];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Open => "open",
+            State::Met => "met",
+            State::Late => "late",
+            State::Stopped => "stopped",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        State::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
 /// What an obligation is about. Records are named by their positions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject {
