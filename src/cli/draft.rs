@@ -185,7 +185,6 @@ mod tests {
         for kind in Kind::ALL.iter().filter(|kind| !WITH_KEYS.contains(&kind.as_str())) {
             let path = dir.join("draft.toml");
             let text = template(kind.as_str(), Language::English).unwrap().replace("RECORD ID", &"0".repeat(64));
-            let text = text.replace("# missing", "missing");
             std::fs::write(&path, text).unwrap();
             let filled = read_filled(&path).unwrap();
             parse_body(filled.kind, &filled.body, "a.test/b/0000000000000000")
