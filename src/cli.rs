@@ -4,6 +4,8 @@ pub mod ask;
 pub mod bench;
 pub mod client;
 pub mod demo;
+pub mod draft;
+pub mod export;
 pub mod failure;
 pub mod genesis;
 pub mod import;
@@ -22,6 +24,8 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+use crate::core::time::Time;
+
 /// Flags that every command takes.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
@@ -31,6 +35,9 @@ pub struct Global {
     /// The node to ask
     #[arg(long, global = true, env = "SHARELOG_NODE", default_value = "http://127.0.0.1:8600", value_name = "URL")]
     pub node: String,
+    /// Claimed time of the records that this command makes, such as 2026-11-25T01:02:03.000Z, for networks whose block times are set by hand (default: now)
+    #[arg(long, global = true, value_name = "TIME", value_parser = genesis::parse_time, hide_short_help = true)]
+    pub at: Option<Time>,
 }
 
 #[derive(Debug, Parser)]
@@ -65,27 +72,54 @@ enum Command {
     /// Put a real network's genesis together, or show one
     #[command(subcommand)]
     Genesis(genesis::GenesisCommand),
-    /// Make, show or rotate keys
+    /// Make, show, rotate or revoke keys
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// Agencies: admit
+    /// Agencies: admit, change, suspend, retire
     #[command(subcommand)]
     Agency(kinds::AgencyCommand),
-    /// Duties: declare
+    /// Duties: declare, retire
     #[command(subcommand)]
     Duty(kinds::DutyCommand),
-    /// The catalogue: publish
+    /// The catalogue: publish, retire, review
     #[command(subcommand)]
     Dataset(kinds::DatasetCommand),
-    /// Requests, answers, deliveries, receipts
+    /// Requests, answers, deliveries, receipts, and what happens beside them
     #[command(subcommand)]
-    Share(kinds::ShareCommand),
-    /// Any signed record
+    Share(Box<kinds::ShareCommand>),
+    /// Errors in shared data: report, close
     #[command(subcommand)]
-    Record(record::RecordCommand),
-    /// Records in bulk from CSV files
+    Correction(kinds::CorrectionCommand),
+    /// Disputes: file, refer, decide
+    #[command(subcommand)]
+    Dispute(kinds::DisputeCommand),
+    /// An inspector's findings: file, rectify, close
+    #[command(subcommand)]
+    Finding(kinds::FindingCommand),
+    /// Collection of data from lower levels: notices
+    #[command(subcommand)]
+    Collect(kinds::CollectCommand),
+    /// Limits and rules of the ledger: set, show
+    #[command(subcommand)]
+    Policy(kinds::PolicyCommand),
+    /// Working days: set a year's calendar
+    #[command(subcommand)]
+    Calendar(kinds::CalendarCommand),
+    /// Territories: set
+    #[command(subcommand)]
+    Territory(kinds::TerritoryCommand),
+    /// The validator set: add, change, remove
+    #[command(subcommand)]
+    Validator(Box<kinds::ValidatorCommand>),
+    /// Any record: drafted, signed, amended
+    #[command(subcommand)]
+    Record(Box<record::RecordCommand>),
+    /// Records in bulk from tables and catalogues
     #[command(subcommand)]
     Import(import::ImportCommand),
+    /// What others read: the catalogue as DCAT
+    #[command(subcommand)]
+    Export(export::ExportCommand),
     /// Lists with filters
     #[command(subcommand)]
     Query(ask::QueryCommand),
@@ -116,6 +150,8 @@ enum Command {
     Obligations(questions::ObligationsArgs),
     /// Write a folder about one agency and one period: a page to read and print, the records, and their evidence
     Report(report::ReportArgs),
+    /// The life of a record, dataset, duty or agency in order, amended texts struck
+    History(ask::HistoryArgs),
     /// Write an evidence file for records
     Evidence(ask::EvidenceArgs),
     /// Check an evidence file offline
@@ -162,8 +198,17 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Duty(command) => kinds::duty(&command, global),
         Command::Dataset(command) => kinds::dataset(&command, global),
         Command::Share(command) => kinds::share(&command, global),
+        Command::Correction(command) => kinds::correction(&command, global),
+        Command::Dispute(command) => kinds::dispute(&command, global),
+        Command::Finding(command) => kinds::finding(&command, global),
+        Command::Collect(command) => kinds::collect(&command, global),
+        Command::Policy(command) => kinds::policy(&command, global),
+        Command::Calendar(command) => kinds::calendar(&command, global),
+        Command::Territory(command) => kinds::territory(&command, global),
+        Command::Validator(command) => kinds::validator(&command, global),
         Command::Record(command) => record::run(&command, global),
         Command::Import(command) => import::run(&command, global),
+        Command::Export(command) => export::run(&command, global),
         Command::Query(command) => ask::query(&command, global),
         Command::Get(args) => ask::get(&args, global),
         Command::Chain(args) => ask::chain(&args, global),
@@ -178,6 +223,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Matrix(args) => questions::matrix(&args, global),
         Command::Obligations(args) => questions::obligations(&args, global),
         Command::Report(args) => report::run(&args, global),
+        Command::History(args) => ask::history(&args, global),
         Command::Evidence(args) => ask::evidence(&args, global),
         Command::Verify(args) => verify::run(&args, global),
         Command::Store(command) => store::run(&command, global),

@@ -51,6 +51,8 @@ pub const MESSAGE_BYTES_AHEAD: usize = 32 * 1024;
 pub const MESSAGES_IN_FLIGHT_MAX: usize = 2;
 /// Messages of one peer handled at once: those it may have in flight on an old and a new connection.
 pub const MESSAGES_HANDLED_MAX: usize = 2 * MESSAGES_IN_FLIGHT_MAX;
+/// Records that one thread judges before another one is woken for the next ones: about two milliseconds.
+pub const RECORDS_PER_THREAD_MIN: usize = 32;
 /// A message is acknowledged within this time or counts as lost: far above the time that a full one takes to verify.
 pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Streams of one connection: those of both directions and some that are closing.

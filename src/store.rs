@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use crate::core::genesis::Genesis;
 use crate::core::hash::Hash;
+use crate::core::policy::RULES_NEWEST;
 use crate::core::time::Time;
 use crate::log::certificate::Certificate;
 use crate::log::entry::BlockEntry;
@@ -76,6 +77,9 @@ pub enum StoreError {
     Io { operation: &'static str, object: String, source: std::io::Error },
     #[error("damaged: {object}: {found}")]
     Corrupt { object: String, found: String },
+    /// Nothing is damaged: a newer program goes on from here.
+    #[error("height {height} is under rule set {rules}; this program has those up to {RULES_NEWEST}: use a newer one")]
+    RulesUnknown { height: u64, rules: u64 },
     #[error("an earlier write failed; the store refuses to go on")]
     Failed,
     /// The caller's mistake: nothing is damaged.

@@ -8,9 +8,11 @@ mod it {
     #[cfg(feature = "test-faults")]
     mod faults;
     mod genesis;
+    mod governance;
     mod imports;
     mod judge;
     mod ledger;
+    mod lifecycle;
     mod merkle;
     mod network;
     mod operators;

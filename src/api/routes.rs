@@ -42,6 +42,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/records/{id}/evidence", get(records::evidence))
         .route("/api/v1/evidence", get(records::evidence_of_many))
         .route("/api/v1/chain/{id}", get(lists::chain))
+        .route("/api/v1/history/{id}", get(lists::history))
         .route("/api/v1/agencies", get(lists::agencies))
         .route("/api/v1/agencies/{id}", get(lists::agency))
         .route("/api/v1/duties", get(lists::duties))

@@ -1,6 +1,7 @@
 //! Questions to a node: lists, one thing by its id, chains, evidence.
 
 mod evidence;
+mod history;
 
 use clap::{Args, Subcommand};
 
@@ -13,6 +14,7 @@ use crate::core::json::Value;
 use crate::core::refusal::Code;
 
 pub use evidence::{EvidenceArgs, fetch as fetch_evidence};
+pub use history::HistoryArgs;
 
 #[derive(Debug, Subcommand)]
 pub enum QueryCommand {
@@ -219,6 +221,12 @@ pub fn chain(args: &ChainArgs, global: &Global) -> anyhow::Result<()> {
     let answer = every_page(&client, &format!("/api/v1/chain/{}?limit={PAGE_MAX}", escaped(&args.id)))?;
     show(global, &answer, |answer| list_text(answer, RECORDS));
     Ok(())
+}
+
+/// # Errors
+/// [`Failure`].
+pub fn history(args: &HistoryArgs, global: &Global) -> anyhow::Result<()> {
+    Ok(history::tell(args, global)?)
 }
 
 /// # Errors

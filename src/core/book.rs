@@ -15,6 +15,8 @@ mod members;
 mod names;
 pub mod period;
 mod sharing;
+#[cfg(test)]
+pub(crate) mod story;
 
 use std::collections::HashMap;
 

@@ -25,16 +25,25 @@ impl Calendar {
     /// `field-missing`, `field-unknown`, `field-invalid`.
     pub fn from_value(value: &Value) -> Result<Self, Refusal> {
         let mut fields = Fields::of(value, "calendar")?;
+        let calendar = Calendar::from_fields(&mut fields)?;
+        fields.end()?;
+        Ok(calendar)
+    }
+
+    /// As [`Calendar::from_value`], leaving it to the caller to end `fields`.
+    ///
+    /// # Errors
+    /// `field-missing`, `field-invalid`; R-CALENDAR-1 to 3.
+    pub fn from_fields(fields: &mut Fields<'_>) -> Result<Self, Refusal> {
         let year = fields.integer("year")?;
         if !(1970..=9999).contains(&year) {
             return Err(Refusal::new(Code::FieldInvalid, format!("calendar.year {year}"), "1970 to 9999"));
         }
         check_notice(fields.object("notice")?)?;
-        let off = days(&mut fields, "off", year)?;
-        let work = days(&mut fields, "work", year)?;
-        fields.end()?;
+        let off = days(fields, "off", year)?;
+        let work = days(fields, "work", year)?;
         if let Some(day) = off.intersection(&work).next() {
-            return Err(Refusal::new(Code::FieldInvalid, format!("{day} in off and in work"), "each day in one of them"));
+            return Err(Refusal::rule("R-CALENDAR-2", Code::FieldInvalid, format!("{day} in off and in work"), "each day in one of them"));
         }
         Ok(Calendar { year, off, work })
     }
@@ -52,13 +61,13 @@ fn check_notice(mut notice: Fields<'_>) -> Result<(), Refusal> {
 fn days(fields: &mut Fields<'_>, name: &str, year: u64) -> Result<BTreeSet<Day>, Refusal> {
     let mut days = BTreeSet::new();
     for text in fields.strings(name, 0, LIST_MAX)? {
-        let invalid = |expected: &str| Refusal::new(Code::FieldInvalid, text, expected).within(&format!("calendar.{name}"));
+        let invalid = |rule, expected: &str| Refusal::rule(rule, Code::FieldInvalid, text, expected).within(&format!("calendar.{name}"));
         let day = Day::parse(text).map_err(|refusal| refusal.within(&format!("calendar.{name}")))?;
         if u64::try_from(Date::year(day.date())).map_or(true, |own| own.abs_diff(year) > 1) {
-            return Err(invalid("a day of the calendar's year or of a year beside it"));
+            return Err(invalid("R-CALENDAR-3", "a day of the calendar's year or of a year beside it"));
         }
         if !days.insert(day) {
-            return Err(invalid("each day once"));
+            return Err(invalid("R-CALENDAR-1", "each day once"));
         }
     }
     Ok(days)

@@ -13,6 +13,8 @@ use crate::core::book::Book;
 mod deliveries;
 mod matters;
 mod requests;
+#[cfg(test)]
+mod tests;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -22,6 +24,7 @@ pub use crate::core::book::facts::Clock;
 use crate::core::book::facts::{AgencyNo, DatasetNo, DutyNo, Limits};
 use crate::core::book::period::Period;
 use crate::core::calendar::Calendar;
+use crate::core::due::{Limit, due};
 use crate::core::time::{Day, day_number_of};
 use crate::core::working_days::WorkingDays;
 
@@ -195,18 +198,6 @@ fn end_of_chain(book: &Book, as_of: AsOf, agency: AgencyNo) -> AgencyNo {
     end
 }
 
-/// The end of an obligation's time.
-#[derive(Clone)]
-enum Limit {
-    /// So many working days after the start.
-    Days(u64),
-    /// Likewise, or the promised day if that is earlier.
-    Promised(u64, i32),
-    /// So many working days after another day than the start, such as a named one.
-    After(i32, u64),
-    Paused,
-}
-
 /// What an obligation is made of before its days are counted.
 struct Draft<'a> {
     clock: Clock,
@@ -256,11 +247,11 @@ impl Moment<'_> {
     fn judge(&self, draft: &Draft<'_>) -> Obligation {
         let offset = draft.limits.utc_offset_minutes;
         let start = draft.start.unwrap_or_else(|| day_number_of(draft.started.unix_ms(), offset));
-        let due = self.due(start, &draft.limit);
+        let due = due(&self.calendars, start, draft.limit);
         let stop = draft.met.or_first(draft.cut);
         let stopped = stop.seen(self.as_of);
         let until = if stopped { day_number_of(stop.unix_ms(), offset) } else { self.day(draft.limits) };
-        let passed = due.is_some_and(|(due, _)| until > due);
+        let passed = due.is_some_and(|due| until > due.day);
         let state = match (stopped, passed) {
             (false, _) => State::Open,
             (true, _) if draft.cut.precedes(draft.met) => State::Stopped,
@@ -276,32 +267,14 @@ impl Moment<'_> {
             subject: draft.subject,
             started: draft.started,
             start: named(start),
-            due: due.map(|(due, _)| named(due)),
-            provisional: due.is_some_and(|(_, provisional)| provisional),
+            due: due.map(|due| named(due.day)),
+            provisional: due.is_some_and(|due| due.provisional),
             extended: draft.extended,
             state,
-            late: due.filter(|_| passed).map(|(due, _)| counted(due, until)),
-            left: due.filter(|_| !stopped && !passed).map(|(due, _)| counted(until, due)),
+            late: due.filter(|_| passed).map(|due| counted(due.day, until)),
+            left: due.filter(|_| !stopped && !passed).map(|due| counted(until, due.day)),
             stopped: if stopped { stop } else { At::NEVER },
             stop: stopped.then(|| named(until)),
-        }
-    }
-
-    /// The due day and whether it is provisional; none while paused.
-    fn due(&self, start: i32, limit: &Limit) -> Option<(i32, bool)> {
-        let calendars = &self.calendars;
-        let after = |from: i32, days: u64| {
-            let (day, _) = calendars.due_number(from, days);
-            (day, calendars.is_provisional(start, day))
-        };
-        match *limit {
-            Limit::Paused => None,
-            Limit::Days(days) => Some(calendars.due_number(start, days)),
-            Limit::Promised(days, promised) => {
-                let counted = calendars.due_number(start, days);
-                Some(if promised < counted.0 { (promised, calendars.is_provisional(start, promised)) } else { counted })
-            }
-            Limit::After(day, more) => Some(after(day, more)),
         }
     }
 }

@@ -33,6 +33,11 @@ impl<'a> Fields<'a> {
         self.members.contains_key(name)
     }
 
+    /// A copy of what nobody took yet.
+    pub fn rest(&self) -> Value {
+        Value::Object(self.members.iter().map(|(name, value)| ((*name).to_owned(), (*value).clone())).collect())
+    }
+
     /// # Errors
     /// `field-missing`.
     pub fn value(&mut self, name: &str) -> Result<&'a Value, Refusal> {

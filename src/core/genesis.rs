@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use validator::{Validator, peer_id, peer_key};
+pub(crate) use validator::{multiaddresses, peer};
 
 use crate::core::calendar::Calendar;
 use crate::core::fields::Fields;
@@ -16,12 +17,13 @@ use crate::core::hash::Hash;
 use crate::core::ids::{self, check_ledger_name};
 use crate::core::json::{self, Strings, Value, object};
 use crate::core::key::{Algorithm, PublicKey, Role, VerifierKey, agency_key_name, cosigner_key_name};
-use crate::core::kinds::check_agency_members;
+use crate::core::kinds::{AgencyMembers, check_agency_members};
 use crate::core::limits::{CALENDARS_MAX, GENESIS_AGENCIES_MAX, GENESIS_BYTES_MAX, LIST_MAX, VALIDATORS_MAX, VALIDATORS_MIN};
+use crate::core::names;
 use crate::core::policy::{Policy, RULES_NEWEST};
 use crate::core::refusal::{Code, Refusal};
 use crate::core::state::Changes;
-use crate::core::tables;
+use crate::core::tables::{self, Membership};
 use crate::core::time::Time;
 use crate::core::validators::ValidatorSet;
 
@@ -43,7 +45,7 @@ impl GenesisAgency {
     /// The codes of status 400, naming the member.
     pub fn from_value(value: &Value) -> Result<Self, Refusal> {
         let mut fields = Fields::of(value, "agency")?;
-        let (id, _) = check_agency_members(&mut fields)?;
+        let AgencyMembers { id, .. } = check_agency_members(&mut fields)?;
         let keys = fields.list("keys", 0, LIST_MAX)?.iter().map(genesis_key).collect::<Result<Vec<_>, _>>()?;
         fields.end()?;
         let order = |(role, public): &(Role, PublicKey)| (role.as_str(), public.to_base64());
@@ -68,6 +70,25 @@ impl GenesisAgency {
 
     fn parent(&self) -> Option<&str> {
         self.body.get("parent").and_then(Value::as_str)
+    }
+
+    fn is_authority(&self) -> bool {
+        self.keys.iter().any(|(role, _)| *role == Role::Authority)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let names = self.body.get("names").and_then(Value::as_object).expect("agencies were checked by parse");
+        names.values().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    fn membership(&self) -> Membership {
+        let member = |name: &str| self.body.get(name).and_then(Value::as_str).map(str::to_owned);
+        Membership {
+            level: member("level").expect("agencies were checked by parse"),
+            line: member("line"),
+            parent: member("parent"),
+            territory: member("territory"),
+        }
     }
 }
 
@@ -213,8 +234,11 @@ impl Genesis {
     pub fn rows(&self) -> Changes {
         let mut changes = Changes::default();
         for agency in &self.agencies {
-            tables::put_agency(&mut changes, &agency.id, &self.agency_vkeys(agency), None);
+            tables::put_agency(&mut changes, &agency.id, &agency.membership(), &self.agency_vkeys(agency), None);
+            tables::put_names(&mut changes, &agency.id, &agency.names());
         }
+        let authorities = self.agencies.iter().filter(|agency| agency.is_authority());
+        tables::put_authorities(&mut changes, authorities.map(|agency| agency.id.as_str()));
         for validator in &self.validators {
             for public in validator.public_keys().expect("peer ids were checked by parse") {
                 tables::put_public(&mut changes, &public);
@@ -225,7 +249,8 @@ impl Genesis {
             changes.put(tables::CALENDAR, year.to_string(), calendar.clone());
         }
         tables::put_policy(&mut changes, &self.policy);
-        tables::put_first_validators(&mut changes, &self.validator_set());
+        tables::put_first_validators(&mut changes, &self.validator_set(), &self.validators);
+        tables::put_first_rules(&mut changes, self.policy.rules);
         changes
     }
 }
@@ -246,6 +271,20 @@ fn check_calendars(calendars: &[Value]) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// No reader would take one agency's name for another's.
+fn check_distinct_names(agencies: &[GenesisAgency]) -> Result<(), Refusal> {
+    let mut owners: BTreeMap<Hash, &str> = BTreeMap::new();
+    for agency in agencies {
+        for name in agency.names() {
+            let owner = owners.insert(names::skeleton(&name), &agency.id);
+            if let Some(owner) = owner.filter(|owner| *owner != agency.id) {
+                return Err(invalid(format!("{name} of {}, as {owner}", agency.id), "names that cannot be taken for one another"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Order, ids that differ by more than letter case, parents that lead out of the file's tree, one authority.
 fn check_agencies(agencies: &[GenesisAgency]) -> Result<(), Refusal> {
     if let Some(pair) = agencies.windows(2).find(|pair| pair[0].id >= pair[1].id) {
@@ -255,6 +294,7 @@ fn check_agencies(agencies: &[GenesisAgency]) -> Result<(), Refusal> {
     if let Some(twin) = agencies.iter().find(|agency| !folded.insert(agency.id.to_ascii_lowercase())) {
         return Err(invalid(twin.id.clone(), "ids that differ by more than letter case"));
     }
+    check_distinct_names(agencies)?;
     let parents: BTreeMap<&str, Option<&str>> = agencies.iter().map(|agency| (agency.id.as_str(), agency.parent())).collect();
     for agency in agencies {
         let mut above = agency.parent();
@@ -268,8 +308,7 @@ fn check_agencies(agencies: &[GenesisAgency]) -> Result<(), Refusal> {
             return Err(invalid(format!("parents of {}", agency.id), "parents that lead to an agency without one"));
         }
     }
-    let is_authority = |agency: &GenesisAgency| agency.keys.iter().any(|(role, _)| *role == Role::Authority);
-    if !agencies.iter().any(is_authority) {
+    if !agencies.iter().any(GenesisAgency::is_authority) {
         return Err(invalid("no authority key".to_owned(), "at least one authority"));
     }
     Ok(())

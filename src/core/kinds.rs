@@ -4,34 +4,70 @@
 //! ([`Record::body_value`](crate::core::record::Record::body_value)). Rules are numbered `R-<KIND>-n` in the doc of their file.
 
 mod agency_admit;
+mod agency_change;
+mod agency_standing;
+mod calendar_set;
+mod catalogue_course;
+mod collect_notice;
+mod correction;
 mod dataset_publish;
+mod dispute;
 mod duty_declare;
+mod finding;
+mod grant_course;
+mod key_revoke;
 mod key_rotate;
+mod node;
+mod policy_set;
+mod record_amend;
+mod request_course;
 mod share_answer;
 mod share_deliver;
+mod share_extend;
 mod share_receipt;
 mod share_request;
+mod territory_set;
+mod validator;
 
 pub use agency_admit::AgencyAdmit;
-pub(crate) use agency_admit::check_agency_members;
+pub(crate) use agency_admit::{AgencyMembers, check_agency_members};
+pub use agency_change::AgencyChange;
+pub use agency_standing::{AgencyRetire, AgencySuspend};
+pub use calendar_set::CalendarSet;
+pub use catalogue_course::{DatasetRetire, DatasetReview, DutyRetire};
+pub use collect_notice::CollectNotice;
+pub use correction::{CorrectionClose, CorrectionFile};
 pub use dataset_publish::DatasetPublish;
+pub use dispute::{DisputeDecide, DisputeFile, DisputeRefer};
 pub use duty_declare::DutyDeclare;
+pub use finding::{FindingClose, FindingFile, FindingRectify};
+pub use grant_course::{ShareDispose, ShareEnd, ShareResume, ShareSuspend, ShareUse};
+pub use key_revoke::KeyRevoke;
 pub use key_rotate::KeyRotate;
+pub use node::{NodeAdmit, NodeRemove};
+pub use policy_set::PolicySet;
+pub use record_amend::RecordAmend;
+pub use request_course::{ShareSupplement, ShareWithdraw};
 pub use share_answer::ShareAnswer;
 pub use share_deliver::ShareDeliver;
+pub use share_extend::ShareExtend;
 pub use share_receipt::{ReceiptResult, ShareReceipt};
 pub use share_request::{RequestedDataset, ShareRequest};
+pub use territory_set::TerritorySet;
+pub use validator::{ValidatorAdd, ValidatorChange, ValidatorRemove};
 
 use crate::core::fields::Fields;
 use crate::core::hash::Hash;
 use crate::core::json::{Value, object};
 use crate::core::key::{PublicKey, Role, VerifierKey};
-use crate::core::limits::{BASIS_MAX, TEXT_BYTES_MAX};
+use crate::core::limits::{BASIS_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::core::names;
 use crate::core::record::{Record, RecordSignature};
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules::{BlockContext, Subjects};
 use crate::core::state::{Changes, Rows};
-use crate::core::tables::{RECORD, RecordRow};
+use crate::core::tables::{self, AgencyRow, RECORD, RecordRow, Status, end_of_chain, stands_for};
+use crate::core::time::Day;
 
 macro_rules! kinds {
     ($($variant:ident = $text:literal,)*) => {
@@ -86,6 +122,39 @@ kinds! {
     ShareAnswer = "share.answer",
     ShareDeliver = "share.deliver",
     ShareReceipt = "share.receipt",
+    DutyRetire = "duty.retire",
+    DatasetRetire = "dataset.retire",
+    DatasetReview = "dataset.review",
+    ShareSupplement = "share.supplement",
+    ShareWithdraw = "share.withdraw",
+    ShareExtend = "share.extend",
+    ShareSuspend = "share.suspend",
+    ShareResume = "share.resume",
+    ShareEnd = "share.end",
+    ShareUse = "share.use",
+    ShareDispose = "share.dispose",
+    CorrectionFile = "correction.file",
+    CorrectionClose = "correction.close",
+    DisputeFile = "dispute.file",
+    DisputeRefer = "dispute.refer",
+    DisputeDecide = "dispute.decide",
+    CollectNotice = "collect.notice",
+    FindingFile = "finding.file",
+    FindingRectify = "finding.rectify",
+    FindingClose = "finding.close",
+    PolicySet = "policy.set",
+    CalendarSet = "calendar.set",
+    TerritorySet = "territory.set",
+    AgencyChange = "agency.change",
+    AgencySuspend = "agency.suspend",
+    AgencyRetire = "agency.retire",
+    KeyRevoke = "key.revoke",
+    NodeAdmit = "node.admit",
+    NodeRemove = "node.remove",
+    ValidatorAdd = "validator.add",
+    ValidatorChange = "validator.change",
+    ValidatorRemove = "validator.remove",
+    RecordAmend = "record.amend",
 }
 
 /// What the file of a kind provides beside the parsing of its body.
@@ -103,6 +172,11 @@ pub(crate) trait KindRules {
     fn brought_key(&self) -> Option<&AgencyKey> {
         None
     }
+
+    /// The agency whose keys this record replaces or ends; it may sign that while it is suspended or retired.
+    fn mended_agency(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A record at its place: well-formed, its signatures verified.
@@ -115,10 +189,13 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// The rows with the record's own, which holds what later rules read.
+    /// The rows with the record's own, which holds what later rules read; the writer where record.amend asks for it.
     pub fn rows<const N: usize>(&self, members: [(&str, Option<Value>); N]) -> Changes {
         let mut row =
             vec![("kind".to_owned(), Value::from(self.record.kind.as_str())), ("position".to_owned(), Value::from(self.block.position))];
+        if record_amend::asks_row_for_writer(self.record.kind) {
+            row.push(("by".to_owned(), self.record.by.as_str().into()));
+        }
         row.extend(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         let mut changes = Changes::default();
         changes.put(RECORD, self.record.id().to_hex(), Value::Object(row.into_iter().collect()));
@@ -127,15 +204,30 @@ impl Place<'_> {
 
     /// The row of the record's only reference, which must be a `wanted`; `rules` number its absence and another kind.
     pub fn referred(&self, wanted: Kind, rules: [&'static str; 2]) -> Result<(Hash, RecordRow), Refusal> {
+        self.referred_of(&[wanted], rules)
+    }
+
+    /// As [`Place::referred`], for one of several kinds.
+    pub fn referred_of(&self, wanted: &[Kind], rules: [&'static str; 2]) -> Result<(Hash, RecordRow), Refusal> {
         let id = only_ref(self.record);
-        let expected = format!("id of a committed {}", wanted.as_str());
+        let expected = || format!("id of a committed {}", wanted.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(" or "));
         let Some(row) = RecordRow::read(self.state, &id) else {
-            return Err(Refusal::rule(rules[0], Code::RefUnknown, id.to_hex(), expected));
+            return Err(Refusal::rule(rules[0], Code::RefUnknown, id.to_hex(), expected()));
         };
-        if !row.is(wanted) {
-            return Err(Refusal::rule(rules[1], Code::RefWrong, id.to_hex(), expected));
+        if !wanted.iter().any(|kind| row.is(*kind)) {
+            return Err(Refusal::rule(rules[1], Code::RefWrong, id.to_hex(), expected()));
         }
         Ok((id, row))
+    }
+
+    /// The block's day at the ledger's offset.
+    pub fn date(&self) -> Day {
+        self.block.time.day(tables::utc_offset_minutes(self.state))
+    }
+
+    /// As [`Place::date`], for a row.
+    pub fn day(&self) -> String {
+        self.date().to_string()
     }
 }
 
@@ -205,17 +297,120 @@ fn check_writer_signs(record: &Record, role: Role) -> Result<(), Refusal> {
     }
 }
 
-/// A duty or dataset id that begins with the writer's own.
-fn check_own_id(record: &Record, id: &str, rule: &'static str) -> Result<(), Refusal> {
-    if id.split_once(':').is_none_or(|(agency, _)| agency != record.by) {
-        return Err(Refusal::rule(rule, Code::NotParty, id, format!("an id that begins with {}:", record.by)));
+/// A duty or dataset id that begins with the writer's own, or with that of an agency whose chain of successors ends with it.
+fn check_own_id(place: &Place<'_>, id: &str, rule: &'static str) -> Result<(), Refusal> {
+    let by = &place.record.by;
+    if id.split_once(':').is_none_or(|(agency, _)| !stands_for(place.state, by, agency)) {
+        return Err(Refusal::rule(rule, Code::NotParty, id, format!("an id that begins with {by}:, or with an agency that it succeeded")));
     }
     Ok(())
 }
 
-fn check_party(record: &Record, party: &str, rule: &'static str) -> Result<(), Refusal> {
-    if record.by != party {
-        return Err(Refusal::rule(rule, Code::NotParty, record.by.as_str(), party));
+/// The writer is this party, or the end of its chain of successors.
+fn check_party(place: &Place<'_>, party: &str, rule: &'static str) -> Result<(), Refusal> {
+    if !stands_for(place.state, &place.record.by, party) {
+        let expected = end_of_chain(place.state, party);
+        return Err(Refusal::rule(rule, Code::NotParty, place.record.by.as_str(), expected));
+    }
+    Ok(())
+}
+
+/// The writer holds a trusted authority key, and covers an agency, which stands for itself at the end of its chain.
+fn covers(place: &Place<'_>, agency: &str) -> bool {
+    tables::covers(place.state, &place.record.by, &end_of_chain(place.state, agency))
+}
+
+/// The request that a record's only reference belongs to, with its two parties.
+fn add_request_subjects(state: &dyn Rows, record: &Record, subjects: &mut Subjects) {
+    let id = only_ref(record);
+    let request = RecordRow::read(state, &id).and_then(|row| row.request_in(state, &id));
+    if let Some(row) = request.and_then(|request| RecordRow::read(state, &request)) {
+        subjects.add_agency(row.provider());
+        subjects.add_agency(row.requester());
+        subjects.request = request;
+    }
+}
+
+/// Names in en or zh, at least one, each Highly Restrictive; `rules` number the two.
+fn parse_names(fields: &mut Fields<'_>, rules: [&'static str; 2]) -> Result<Vec<String>, Refusal> {
+    let mut names = fields.object("names")?;
+    let named = [names.optional_text("en", NAME_BYTES_MAX)?, names.optional_text("zh", NAME_BYTES_MAX)?];
+    names.end()?;
+    let named: Vec<String> = named.into_iter().flatten().map(str::to_owned).collect();
+    if named.is_empty() {
+        return Err(Refusal::rule(rules[0], Code::FieldMissing, "no name", "a name in en or zh"));
+    }
+    for name in &named {
+        names::check(name).map_err(|refusal| refusal.under(rules[1]))?;
+    }
+    Ok(named)
+}
+
+/// Each name is this agency's own, or nobody's.
+fn check_names(place: &Place<'_>, agency: &str, names: &[String], rule: &'static str) -> Result<(), Refusal> {
+    for name in names {
+        if let Some(owner) = tables::name_owner(place.state, name).filter(|owner| owner != agency) {
+            return Err(Refusal::rule(
+                rule,
+                Code::Duplicate,
+                format!("{name}, as {owner}"),
+                "a name that cannot be taken for another agency's",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The row of an agency that is known and may act.
+fn check_active(place: &Place<'_>, agency: &str, rules: [&'static str; 2]) -> Result<AgencyRow, Refusal> {
+    let Some(row) = AgencyRow::read_exact(place.state, agency) else {
+        return Err(Refusal::rule(rules[0], Code::AgencyUnknown, agency, "an admitted agency"));
+    };
+    check_standing(&row).map_err(|refusal| refusal.under(rules[1]))?;
+    Ok(row)
+}
+
+/// Neither suspended nor retired.
+pub(crate) fn check_standing(agency: &AgencyRow) -> Result<(), Refusal> {
+    let code = match agency.status() {
+        Status::Active => return Ok(()),
+        Status::Suspended => Code::AgencySuspended,
+        Status::Retired => Code::AgencyRetired,
+    };
+    Err(Refusal::new(code, agency.id(), "an agency that is active"))
+}
+
+/// Lines of authorities alone, one an agency, the writer among them.
+fn check_authorities_sign(record: &Record, rule: &'static str) -> Result<(), Refusal> {
+    let expected = || format!("one authority key of {} and of each other authority", record.by);
+    let shown = |line: &RecordSignature| format!("{}/{}", line.agency, line.role);
+    if let Some(line) = record.signatures.iter().find(|line| line.role != Role::Authority) {
+        return Err(Refusal::rule(rule, Code::RoleWrong, shown(line), expected()));
+    }
+    // Lines ascend by key name, so those of one agency are neighbours.
+    if let Some(pair) = record.signatures.windows(2).find(|pair| pair[0].agency == pair[1].agency) {
+        return Err(Refusal::rule(rule, Code::RoleWrong, format!("a second line of {}", shown(&pair[1])), expected()));
+    }
+    if !record.signatures.iter().any(|line| line.agency == record.by) {
+        return Err(Refusal::rule(rule, Code::SignatureMissing, format!("no signature of {}", record.by), expected()));
+    }
+    Ok(())
+}
+
+/// As many authorities as the policy in force wants.
+fn check_threshold(place: &Place<'_>, rule: &'static str) -> Result<(), Refusal> {
+    let threshold = tables::authority_threshold(place.state);
+    let count = place.signers.len();
+    if u64::try_from(count).is_ok_and(|count| count >= threshold) {
+        return Ok(());
+    }
+    Err(Refusal::rule(rule, Code::LimitExceeded, format!("{count} authorities"), format!("at least {threshold}")))
+}
+
+/// `public` was never registered, for any use.
+fn check_new_key(place: &Place<'_>, public: &PublicKey, rule: &'static str) -> Result<(), Refusal> {
+    if tables::is_registered(place.state, public) {
+        return Err(Refusal::rule(rule, Code::Duplicate, public.to_base64(), "a public key that was never registered"));
     }
     Ok(())
 }
@@ -230,12 +425,16 @@ fn check_basis(fields: &mut Fields<'_>) -> Result<(), Refusal> {
 }
 
 const FREQUENCIES: [&str; 9] = ["once", "realtime", "daily", "weekly", "monthly", "quarterly", "halfyearly", "yearly", "irregular"];
+
+/// What a grant may be: an answer that agrees, a decision that the data are shared.
+const GRANTS: [Kind; 2] = [Kind::ShareAnswer, Kind::DisputeDecide];
+const TERRITORY_LEVELS: [&str; 4] = ["city", "district", "street", "community"];
 const MODES: [&str; 3] = ["file", "api", "query"];
 
 /// `term`, if present: two days, the second not before the first.
-fn check_optional_term(fields: &mut Fields<'_>, rule: &'static str) -> Result<(), Refusal> {
+fn optional_term(fields: &mut Fields<'_>, rule: &'static str) -> Result<Option<(Day, Day)>, Refusal> {
     if !fields.has("term") {
-        return Ok(());
+        return Ok(None);
     }
     let mut term = fields.object("term")?;
     let (from, to) = (term.day("from")?, term.day("to")?);
@@ -248,7 +447,7 @@ fn check_optional_term(fields: &mut Fields<'_>, rule: &'static str) -> Result<()
             "an end that is not before the start",
         ));
     }
-    Ok(())
+    Ok(Some((from, to)))
 }
 
 /// The row of a declared duty.

@@ -22,6 +22,12 @@ pub const ITEMS_MAX: usize = 256;
 pub const DATASETS_MAX: usize = 64;
 pub const BASIS_MAX: usize = 8;
 pub const REFS_MAX: usize = 16;
+/// Texts that one record amends.
+pub const AMENDED_TEXTS_MAX: usize = 16;
+/// Territories of one record.
+pub const TERRITORIES_MAX: usize = 100;
+/// Followers that an agency admits: every node's allow-list holds them.
+pub const NODES_MAX: usize = 4;
 /// Validators in a set: so that 16 published signature lines hold a quorum.
 pub const VALIDATORS_MAX: usize = 22;
 /// Fewer cannot stand one faulty member.

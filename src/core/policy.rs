@@ -13,6 +13,9 @@ const BLOCK_BYTES_LEAST: u64 = 16_384;
 /// So that an idle ledger does not fill itself with block entries.
 const HEARTBEAT_MS_LEAST: u64 = 10_000;
 
+/// A limit, and all extensions of one clock together: some 14 years, so that every due day can be counted.
+const WORKING_DAYS_MAX: u64 = 3_660;
+
 /// The working-day limits with their defaults.
 const CLOCKS: [(&str, u64); 11] = [
     ("answer_conditional", 10),
@@ -55,24 +58,34 @@ impl Policy {
     /// `field-missing`, `field-unknown`, `field-invalid`.
     pub fn from_value(value: &Value) -> Result<Self, Refusal> {
         let mut fields = Fields::of(value, "policy")?;
+        let policy = Policy::from_fields(&mut fields)?;
+        fields.end()?;
+        Ok(policy)
+    }
+
+    /// As [`Policy::from_value`], leaving it to the caller to end `fields`.
+    ///
+    /// # Errors
+    /// `field-missing`, `field-invalid`; R-POLICY-3.
+    pub fn from_fields(fields: &mut Fields<'_>) -> Result<Self, Refusal> {
+        let body = fields.rest();
         check_days(fields.object("clocks")?, &CLOCKS)?;
         check_days(fields.object("extensions")?, &EXTENSIONS)?;
         fields.boolean("pause_on_supplement")?;
         let policy = Policy {
-            authority_threshold: at_least(&mut fields, "authority_threshold", 1)?,
-            block_bytes_max: at_least(&mut fields, "block_bytes_max", BLOCK_BYTES_LEAST)?,
+            authority_threshold: at_least(fields, "authority_threshold", 1)?,
+            block_bytes_max: at_least(fields, "block_bytes_max", BLOCK_BYTES_LEAST)?,
             block_drift_ms: fields.integer("block_drift_ms")?,
-            block_records_max: at_least(&mut fields, "block_records_max", 1)?,
-            checkpoint_ms: at_least(&mut fields, "checkpoint_ms", 1)?,
-            heartbeat_ms: at_least(&mut fields, "heartbeat_ms", HEARTBEAT_MS_LEAST)?,
+            block_records_max: at_least(fields, "block_records_max", 1)?,
+            checkpoint_ms: at_least(fields, "checkpoint_ms", 1)?,
+            heartbeat_ms: at_least(fields, "heartbeat_ms", HEARTBEAT_MS_LEAST)?,
             record_age_ms_max: fields.integer("record_age_ms_max")?,
-            rules: at_least(&mut fields, "rules", 1)?,
+            rules: at_least(fields, "rules", 1)?,
             unreviewed_requestable: fields.boolean("unreviewed_requestable")?,
             utc_offset_minutes: fields.integer("utc_offset_minutes")?,
             test_clock: if fields.has("test_clock") { fields.boolean("test_clock")? } else { false },
-            body: value.clone(),
+            body,
         };
-        fields.end()?;
         if policy.utc_offset_minutes > UTC_OFFSET_MINUTES_MAX {
             let found = format!("policy.utc_offset_minutes {}", policy.utc_offset_minutes);
             return Err(Refusal::new(Code::FieldInvalid, found, format!("0 to {UTC_OFFSET_MINUTES_MAX}")));
@@ -91,7 +104,11 @@ fn at_least(fields: &mut Fields<'_>, name: &str, least: u64) -> Result<u64, Refu
 
 fn check_days(mut fields: Fields<'_>, names: &[(&str, u64)]) -> Result<(), Refusal> {
     for (name, _) in names {
-        fields.integer(name)?;
+        let days = fields.integer(name)?;
+        if days > WORKING_DAYS_MAX {
+            let found = format!("policy, {name} of {days} working days");
+            return Err(Refusal::rule("R-POLICY-3", Code::FieldInvalid, found, format!("at most {WORKING_DAYS_MAX}")));
+        }
     }
     fields.end()
 }
@@ -162,5 +179,9 @@ mod tests {
         }
         assert_eq!(with("more", Some(1.into())).unwrap_err().code, Code::FieldUnknown);
         assert!(with("clocks", Some(object([]))).is_err());
+        for (days, fits) in [(3_660, true), (3_661, false)] {
+            let clocks = Value::Object(CLOCKS.iter().map(|(name, _)| ((*name).to_owned(), Value::Int(days))).collect());
+            assert_eq!(with("clocks", Some(clocks)).is_ok(), fits, "{days}");
+        }
     }
 }

@@ -1,11 +1,92 @@
-//! The one pattern of personal data that admission refuses: a resident identity number (GB 11643) in a free text.
+//! Personal data in free texts: the one pattern that admission refuses, and guesses that it leaves to the submitting side.
 //!
-//! After folding full-width digits, a maximal run of 18 characters `[0-9]{17}[0-9Xx]` whose digits 7 to 14 are a real date
-//! from 1900 on and whose check character is right. Anything less certain is no rule of consensus (DOMAIN, Privacy).
+//! Refused is a resident identity number (GB 11643). After folding full-width digits, a maximal run of 18 characters `[0-9]{17}[0-9Xx]` whose digits 7 to 14 are a real date
+//! from 1900 on and whose check character is right. Anything less certain is no rule of consensus (DOMAIN, Privacy):
+//! [`guesses`] points at what looks like a bank card, a mobile number or an e-mail address, for a client or a node to ask
+//! about before it signs or spreads a record.
+
+mod guess;
 
 use jiff::civil::Date;
 
+pub use guess::{Guess, Looks};
+
+use crate::core::json::Value;
 use crate::core::refusal::{Code, Refusal};
+
+/// Members whose strings are free texts, in whatever depth.
+const FREE_TEXTS: [&str; 25] = [
+    "bar",
+    "basis",
+    "cause",
+    "conditions",
+    "given",
+    "grounds",
+    "items",
+    "label",
+    "method",
+    "missing",
+    "names",
+    "purpose",
+    "purposes",
+    "reason",
+    "scenario",
+    "scope",
+    "subject",
+    "summary",
+    "system",
+    "text",
+    "texts",
+    "title",
+    "topic",
+    "type",
+    "what",
+];
+
+/// What looks like personal data in the free texts of a body, in the order of the members.
+pub fn guesses(body: &Value) -> Vec<Guess> {
+    let mut found = Vec::new();
+    for (name, member) in body.as_object().into_iter().flatten() {
+        if FREE_TEXTS.contains(&name.as_str()) {
+            search(member, name, &mut found);
+        } else if !matches!(member, Value::String(_)) {
+            nested(member, name, &mut found);
+        }
+    }
+    found
+}
+
+/// The refusal that a client and a submitting node give for [`guesses`], unless they are forced.
+///
+/// # Errors
+/// `text-forbidden`, naming the members and not what they hold.
+pub fn check_guesses(body: &Value) -> Result<(), Refusal> {
+    let found: Vec<_> = guesses(body).iter().map(|guess| format!("what looks like a {} in {}", guess.looks.as_str(), guess.path)).collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    let expected = "text without personal data; where it is none, force it: --force-text, or force_text=true over HTTP";
+    Err(Refusal::new(Code::TextForbidden, found.join(", "), expected))
+}
+
+/// Free texts inside a member that is none itself, such as the purposes of counts.
+fn nested(value: &Value, path: &str, found: &mut Vec<Guess>) {
+    match value {
+        Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| nested(item, &format!("{path}[{index}]"), found)),
+        Value::Object(_) => found.extend(guesses(value).into_iter().map(|guess| Guess { path: format!("{path}.{}", guess.path), ..guess })),
+        _ => {}
+    }
+}
+
+/// All strings below a free text.
+fn search(value: &Value, path: &str, found: &mut Vec<Guess>) {
+    match value {
+        Value::String(text) => found.extend(guess::look(text).into_iter().map(|looks| Guess { path: path.to_owned(), looks })),
+        Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| search(item, &format!("{path}[{index}]"), found)),
+        Value::Object(members) => members.iter().for_each(|(name, member)| search(member, &format!("{path}.{name}"), found)),
+        _ => {}
+    }
+}
 
 const LENGTH: usize = 18;
 /// GB 11643, the weights of the first 17 digits.
@@ -68,6 +149,15 @@ fn is_resident_number(run: &[u8; LENGTH]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::json::{Strings, parse};
+
+    #[test]
+    fn guesses_name_the_member_and_never_the_value() {
+        let body = r#"{"batch":"13800138000","counts":[{"count":3,"purpose":"ask 13800138000"}],"names":{"en":"ask a.b@example.org"},"reason":"card 6222021234567890128","title":"Call 0571-88888888"}"#;
+        let found = guesses(&parse(body.as_bytes(), Strings::Strict).unwrap());
+        let shown: Vec<_> = found.iter().map(|guess| (guess.path.as_str(), guess.looks)).collect();
+        assert_eq!(shown, [("counts[0].purpose", Looks::Mobile), ("names.en", Looks::Email), ("reason", Looks::Card)]);
+    }
 
     #[test]
     fn a_resident_number_is_found_by_run_date_and_check() {

@@ -8,6 +8,8 @@ pub mod matrix;
 pub mod promises;
 pub mod public_view;
 pub mod purpose;
+#[cfg(test)]
+mod tests;
 pub mod work;
 
 use crate::core::book::facts::{DatasetNo, Grant, Version};

@@ -6,7 +6,9 @@
 //! 2. the claimed time is near the block's (`at-out-of-range`);
 //! 3. each signature line names a registered key (`key-unknown`) that is trusted here (`key-revoked`) and verifies
 //!    (`signature-invalid`);
-//! 4. the rules of the kind, in the order of their numbers.
+//! 4. each agency that signs may act: it is not suspended (R-AGENCY-1, `agency-suspended`) nor retired (R-AGENCY-2,
+//!    `agency-retired`); but either may still replace and revoke its own keys;
+//! 5. the rules of the kind, in the order of their numbers.
 //!
 //! Which roles sign, and how many records are referred to, was checked when the record was parsed.
 //!
@@ -14,28 +16,39 @@
 //!
 //! | table | key | value |
 //! | --- | --- | --- |
-//! | `agency` | agency id in ASCII lower case | `{"id","keys":[vkeys, ascending],"position","status"}`; position 0 for an agency of the genesis file |
+//! | `agency` | agency id in ASCII lower case | `{"id","keys":[vkeys, ascending],"level","line"?,"parent"?,"position","status","successor"?,"territory"?}`; position 0 for an agency of the genesis file; status active, suspended or retired |
 //! | `batch` | `<grant id>/<batch>` | position of the delivery |
 //! | `calendar` | year | the calendar's body |
-//! | `dataset` | dataset id | `{"class","position","provider","version"}` of the newest version |
-//! | `duty` | duty id | `{"agency","position"}` |
-//! | `key` | `<agency id>/<role>+<key id in hex>` | `[{"from"?,"public","until"?}]`: the keys with this name and key id, nearly always one; no `from`: of the genesis file |
+//! | `dataset` | dataset id | `{"class","position","provider","retired"?,"reviewed"?,"version"}` of the newest version; retired: true; reviewed: its outcome |
+//! | `duty` | duty id | `{"agency","position","retired"?}`; retired: true |
+//! | `key` | `<agency id>/<role>+<key id in hex>` | `[{"from"?,"public","revoked"?,"until"?}]`: the keys with this name and key id, nearly always one; no `from`: of the genesis file; `revoked` is `true` for one that key.revoke ended and that was not replaced since |
+//! | `name` | SHA-256 in hex of the skeleton (UTS 39) of a name's NFKC case fold | id of the agency that took the name |
+//! | `node` | agency id in ASCII lower case | `[{"addresses","peer","publication","records"}]`: the followers that it admitted, ascending by peer; no row: none |
+//! | `open` | agency id in ASCII lower case | the number of open matters of those agencies whose chain of successors ends with this one; no row: none |
 //! | `policy` | `admission` | `{"record_age_ms_max","unreviewed_requestable"}` of the policy in force |
 //! | `policy` | `body` | the body of the policy in force |
+//! | `policy` | `rules` | `[{"from","rules"}]`, ascending: the rule set in force and those to follow, by their first heights |
 //! | `public` | base64 of a public key | `true`: registered, for whatever use; the key inside a peer id too |
-//! | `record` | record id | `{"kind","position"}` and, of a share.request, `"class","closed"?,"datasets","provider","requester"` (closed: id of its answer); of a share.answer, `"datasets"?,"provider","request","requester"` (no datasets: it refuses); of a share.deliver, `"closed"?,"commitment","grant","rows"?` (closed: id of its receipt) |
+//! | `record` | record id | `{"kind","position"}` and `"by"`, the writer, of a kind that record.amend may amend, save share.request and share.answer; of a share.request, `"asked"?,"backflow"?,"class","closed"?,"datasets","extended"?,"given"?,"limit","pauses"?,"provider","requester","start","withdrawn"?` (closed: id of its answer or withdrawal; start, asked, given: days; limit, backflow: working days; extended: `{clock: days}`); of a grant (share.answer, dispute.decide), `"datasets"?,"disposed"?,"ended"?,"provider","request","requester","suspended"?,"term_to"?` (no datasets: it grants nothing); of a share.deliver, `"closed"?,"commitment","grant","rows"?` (closed: id of its receipt); of a share.receipt `"delivery"` and, of a mismatch, `"extended"?,"limit","provider","start"`; of a correction.file, `"closed"?,"grant","request"`; of a dispute.file, `"closed"?,"extended"?,"limit","provider","referred"?,"request","requester","start"`; of a finding.file, `"agency","closed"?,"due"?,"extended"?,"limit","start"`; of a duty.retire, `"extended"?,"limit","provider","start"`; of the other share, correction and dispute kinds `"request"` |
+//! | `role` | `authority` | the agencies that hold a trusted authority key and are not retired, ascending |
+//! | `role` | `follower` | the agencies that have followers, ascending |
+//! | `role` | `validator` | the agencies that are, were or will be validators, ascending |
+//! | `territory` | code | `{"level","parent"?,"position"}` of the newest territory.set with this code |
+//! | `use` | `<grant id>/<period>` | position of the share.use |
+//! | `validator` | agency id in ASCII lower case | `[{"addresses","from","peer","publication","records"}]`, ascending by `from`: where the validator is reached from a height on; it stays when the validator is removed |
+//! | `validators` | `changed` | `{"agencies","height","power"}`: the agencies whose membership or keys the newest changing block changed, ascending; its height; the power of the last set before it |
 //! | `validators` | `heights` | the first heights of all validator sets, ascending |
 //! | `validators` | a first height | the set that judges from this height on, as block entries hash it |
 
 use crate::core::hash::Hash;
 use crate::core::key::{PublicKey, Role, VerifierKey};
-use crate::core::kinds::Place;
+use crate::core::kinds::{self, Place};
 use crate::core::limits::AT_AHEAD_MS_MAX;
 use crate::core::policy::Policy;
 use crate::core::record::Record;
 use crate::core::refusal::{Code, Refusal};
 use crate::core::state::{Changes, Rows};
-use crate::core::tables::{self, AgencyRow, RecordRow};
+use crate::core::tables::{self, AgencyRow, Reach, ReachRow, RecordRow};
 use crate::core::time::Time;
 use crate::core::validators::ValidatorSet;
 
@@ -62,6 +75,7 @@ pub fn apply(state: &dyn Rows, record: &Record, block: &BlockContext) -> Result<
     }
     check_at(state, record, block)?;
     let signers = check_signatures(state, record, block)?;
+    check_agencies(state, record)?;
     record.body.rules().apply(&Place { state, record, block, signers: &signers })
 }
 
@@ -102,6 +116,19 @@ fn check_signatures(state: &dyn Rows, record: &Record, block: &BlockContext) -> 
     Ok(signers)
 }
 
+/// Every agency that signs may act; its own keys it may mend in any case.
+fn check_agencies(state: &dyn Rows, record: &Record) -> Result<(), Refusal> {
+    let mended = record.body.rules().mended_agency();
+    for line in record.signatures.iter().filter(|line| Some(line.agency.as_str()) != mended) {
+        let agency = AgencyRow::read_exact(state, &line.agency).expect("a registered key is an agency's");
+        kinds::check_standing(&agency).map_err(|refusal| match refusal.code {
+            Code::AgencySuspended => refusal.under("R-AGENCY-1"),
+            _ => refusal.under("R-AGENCY-2"),
+        })?;
+    }
+    Ok(())
+}
+
 /// The position of a committed record with this id.
 pub fn position_of(state: &dyn Rows, id: &Hash) -> Option<u64> {
     RecordRow::read(state, id).map(|row| row.position())
@@ -114,7 +141,7 @@ pub struct AgencyState {
     pub id: String,
     /// Of the record that admitted it; 0 for an agency of the genesis file.
     pub position: u64,
-    /// `active`, later also `suspended` and `retired`.
+    /// `active`, `suspended` or `retired`.
     pub status: String,
 }
 
@@ -153,7 +180,7 @@ impl Subjects {
 /// The agency with this id, under ASCII case folding.
 pub fn agency(state: &dyn Rows, id: &str) -> Option<AgencyState> {
     let row = AgencyRow::read(state, id)?;
-    Some(AgencyState { id: row.id().to_owned(), position: row.position(), status: row.status().to_owned() })
+    Some(AgencyState { id: row.id().to_owned(), position: row.position(), status: row.status().as_str().to_owned() })
 }
 
 /// All keys that an agency ever had, ascending by vkey.
@@ -181,6 +208,37 @@ fn key_state(state: &dyn Rows, agency: &str, vkey: &str) -> Option<KeyState> {
     Some(KeyState { agency: agency.to_owned(), role, from: registered.from, until: registered.until, vkey })
 }
 
+/// A node that the ledger names: of a validator, also of one that was removed or is still to come, or a follower.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeState {
+    pub agency: String,
+    pub addresses: Vec<String>,
+    pub peer: String,
+    /// In base64.
+    pub publication: String,
+    pub records: Vec<String>,
+}
+
+/// All nodes, those of validators first, each list ascending by agency. A validator whose change is to come has two.
+pub fn nodes(state: &dyn Rows) -> Vec<NodeState> {
+    let node = |agency: &str, reach: Reach| NodeState {
+        agency: agency.to_owned(),
+        addresses: reach.addresses,
+        peer: reach.peer,
+        publication: reach.publication,
+        records: reach.records,
+    };
+    let mut nodes = Vec::new();
+    for agency in tables::all_validators(state) {
+        let entries = ReachRow::read(state, &agency).map_or_else(Vec::new, |row| row.entries());
+        nodes.extend(entries.into_iter().map(|(_, reach)| node(&agency, reach)));
+    }
+    for agency in tables::followers(state) {
+        nodes.extend(tables::admitted_nodes(state, &agency).into_iter().map(|reach| node(&agency, reach)));
+    }
+    nodes
+}
+
 /// What `record` is about; `state` holds the rows after it.
 pub fn subjects(state: &dyn Rows, record: &Record) -> Subjects {
     let mut subjects = Subjects { agencies: vec![record.by.clone()], ..Subjects::default() };
@@ -191,6 +249,11 @@ pub fn subjects(state: &dyn Rows, record: &Record) -> Subjects {
 /// The policy after the newest applied block.
 pub fn policy(state: &dyn Rows) -> Policy {
     tables::policy(state)
+}
+
+/// The rule set of `height`, which is not below the newest applied block.
+pub fn rules_in_force(state: &dyn Rows, height: u64) -> u64 {
+    tables::rules_in_force(state, height)
 }
 
 /// The validator set that judges `height`.

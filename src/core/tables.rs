@@ -3,33 +3,49 @@
 //! Values are read where they lie: a row in hand shares the store's copy. A member that is missing from a row is a broken
 //! invariant, since only the rules write rows and the store checks what it reads.
 
+mod agencies;
+mod nodes;
+mod sharing;
+
 use std::sync::Arc;
 
+pub use agencies::{
+    AGENCY, AgencyRow, Membership, ROLE, Status, acting_authorities, add_authority, add_open, authorities, covering_authority, covers,
+    end_of_chain, end_open, hand_over_open, open_count, put_agency, put_authorities, remove_authority, stands_for,
+};
+
+pub use nodes::{
+    Reach, ReachRow, admitted_nodes, all_validators, changed_in_block, followers, put_admitted_nodes, put_changed, put_first_validators,
+    put_reach, put_set, set_heights, validator_set,
+};
+
+pub use sharing::{DutyRow, USE, extension_max, limit, pauses_on_supplement, utc_offset_minutes, working_days};
+
 use crate::core::hash::Hash;
-use crate::core::json::{Value, object, strings};
-use crate::core::key::{KeyId, PublicKey, Role, VerifierKey};
+use crate::core::json::{Value, object};
+use crate::core::key::{KeyId, PublicKey, Role};
 use crate::core::kinds::Kind;
+use crate::core::names;
 use crate::core::policy::Policy;
 use crate::core::state::{Changes, Rows, Table};
-use crate::core::validators::ValidatorSet;
 
-pub const AGENCY: Table = Table("agency");
 pub const BATCH: Table = Table("batch");
 pub const CALENDAR: Table = Table("calendar");
 pub const DATASET: Table = Table("dataset");
 pub const DUTY: Table = Table("duty");
 pub const KEY: Table = Table("key");
+pub const NAME: Table = Table("name");
 pub const POLICY: Table = Table("policy");
 pub const PUBLIC: Table = Table("public");
 pub const RECORD: Table = Table("record");
-pub const VALIDATORS: Table = Table("validators");
+pub const TERRITORY: Table = Table("territory");
 
 /// Row of [`POLICY`]: the whole body.
 const POLICY_BODY: &str = "body";
 /// Row of [`POLICY`]: what is read for every record.
 const POLICY_ADMISSION: &str = "admission";
-/// Row of [`VALIDATORS`]: the first heights of all sets, ascending; each has a row under its number.
-const VALIDATORS_HEIGHTS: &str = "heights";
+/// Row of [`POLICY`]: the rule sets by height.
+const POLICY_RULES: &str = "rules";
 
 const STARTED: &str = "a state starts from the rows of a genesis file";
 const WRITTEN: &str = "rows are written by these rules alone, with all their members";
@@ -67,6 +83,20 @@ impl RecordRow {
 
     pub fn position(&self) -> u64 {
         integer(&self.0, "position")
+    }
+
+    pub fn kind(&self) -> Kind {
+        Kind::parse(text(&self.0, "kind")).expect(WRITTEN)
+    }
+
+    /// The writer, or the party that it stood for; `None` where no later rule asks for it.
+    pub fn writer(&self) -> Option<&str> {
+        let member = match self.kind() {
+            Kind::ShareRequest => "requester",
+            Kind::ShareAnswer => "provider",
+            _ => "by",
+        };
+        self.0.get(member).and_then(Value::as_str)
     }
 
     /// Of a request, and of an answer.
@@ -141,44 +171,6 @@ impl DatasetRow {
     }
 }
 
-/// An agency and the vkeys that it ever had.
-pub struct AgencyRow(Arc<Value>);
-
-impl AgencyRow {
-    /// Under ASCII case folding.
-    pub fn read(state: &dyn Rows, id: &str) -> Option<Self> {
-        state.get(AGENCY, &id.to_ascii_lowercase()).map(AgencyRow)
-    }
-
-    /// As spelled on the ledger.
-    pub fn id(&self) -> &str {
-        text(&self.0, "id")
-    }
-
-    pub fn position(&self) -> u64 {
-        integer(&self.0, "position")
-    }
-
-    pub fn status(&self) -> &str {
-        text(&self.0, "status")
-    }
-
-    /// Ascending.
-    pub fn vkeys(&self) -> impl Iterator<Item = &str> {
-        let items = self.0.get("keys").and_then(Value::as_array).expect(WRITTEN);
-        items.iter().map(|item| item.as_str().expect(WRITTEN))
-    }
-
-    /// This row with one more key.
-    pub fn with_vkey(&self, vkey: &VerifierKey) -> Value {
-        let new = vkey.to_string();
-        let mut vkeys: Vec<&str> = self.vkeys().collect();
-        vkeys.push(&new);
-        vkeys.sort_unstable();
-        with(&self.0, "keys", strings(vkeys))
-    }
-}
-
 /// A registered key as its row shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegisteredKey {
@@ -186,6 +178,8 @@ pub struct RegisteredKey {
     /// `None`: of the genesis file.
     pub from: Option<u64>,
     pub until: Option<u64>,
+    /// Ended by key.revoke, and not replaced since.
+    pub is_revoked: bool,
 }
 
 impl RegisteredKey {
@@ -208,6 +202,7 @@ pub fn registered_keys(state: &dyn Rows, agency: &str, role: Role, id: KeyId) ->
         public: PublicKey::from_registered(text(item, "public")).expect(WRITTEN),
         from: item.get("from").map(|from| from.as_u64().expect(WRITTEN)),
         until: item.get("until").map(|until| until.as_u64().expect(WRITTEN)),
+        is_revoked: item.get("revoked").is_some(),
     };
     row.as_array().expect(WRITTEN).iter().map(key).collect()
 }
@@ -218,9 +213,22 @@ pub fn put_keys(changes: &mut Changes, agency: &str, role: Role, id: KeyId, keys
         let bounds = [("from", key.from), ("until", key.until)];
         let bounds = bounds.into_iter().filter_map(|(name, position)| Some((name.to_owned(), Value::Int(position?))));
         let public = ("public".to_owned(), key.public.to_base64().into());
-        Value::Object(bounds.chain([public]).collect())
+        let revoked = key.is_revoked.then(|| ("revoked".to_owned(), true.into()));
+        Value::Object(bounds.chain([public]).chain(revoked).collect())
     };
     changes.put(KEY, key_row(agency, role, id), Value::Array(keys.iter().map(item).collect()));
+}
+
+/// The agency whose name a reader would take this one for; the name was checked.
+pub fn name_owner(state: &dyn Rows, name: &str) -> Option<String> {
+    state.get(NAME, &names::skeleton(name).to_hex()).map(|id| id.as_str().expect(WRITTEN).to_owned())
+}
+
+/// Names stay with the agency that took them, also when it takes others.
+pub fn put_names(changes: &mut Changes, agency: &str, names: &[String]) {
+    for name in names {
+        changes.put(NAME, names::skeleton(name).to_hex(), agency.into());
+    }
 }
 
 /// Whether a public key is registered, by any agency for any use.
@@ -232,21 +240,51 @@ pub fn put_public(changes: &mut Changes, public: &PublicKey) {
     changes.put(PUBLIC, public.to_base64(), true.into());
 }
 
-/// Writes the rows of a new agency and its keys; `from` is the position of the record that brings them, `None` in genesis.
-pub fn put_agency(changes: &mut Changes, id: &str, keys: &[(Role, VerifierKey)], from: Option<u64>) {
-    let mut vkeys: Vec<_> = keys.iter().map(|(_, vkey)| vkey.to_string()).collect();
-    vkeys.sort_unstable();
-    let row = object([("id", id.into()), ("keys", strings(vkeys)), ("position", from.unwrap_or(0).into()), ("status", "active".into())]);
-    changes.put(AGENCY, id.to_ascii_lowercase(), row);
-    let mut groups = std::collections::BTreeMap::<_, Vec<_>>::new();
-    for (role, vkey) in keys {
-        let key = RegisteredKey { public: *vkey.public(), from, until: None };
-        groups.entry((*role, vkey.id())).or_default().push(key);
-        put_public(changes, vkey.public());
+/// The level of a known territory.
+pub fn territory_level(state: &dyn Rows, code: &str) -> Option<String> {
+    state.get(TERRITORY, code).map(|row| text(&row, "level").to_owned())
+}
+
+pub fn put_territory(changes: &mut Changes, code: &str, level: &str, parent: Option<&str>, position: u64) {
+    let row = object([("level", level.into()), ("position", position.into())]);
+    changes.put(TERRITORY, code, parent.map_or(row.clone(), |parent| with(&row, "parent", parent.into())));
+}
+
+/// Writes the first rule set.
+pub fn put_first_rules(changes: &mut Changes, number: u64) {
+    changes.put(POLICY, POLICY_RULES, rules_row(&[(1, number)]));
+}
+
+fn rules_row(scheduled: &[(u64, u64)]) -> Value {
+    Value::Array(scheduled.iter().map(|(from, number)| object([("from", (*from).into()), ("rules", (*number).into())])).collect())
+}
+
+/// (first height, rule set), ascending: the one in force, and those that are to follow it.
+fn scheduled_rules(state: &dyn Rows) -> Vec<(u64, u64)> {
+    let row = state.get(POLICY, POLICY_RULES).expect(STARTED);
+    row.as_array().expect(WRITTEN).iter().map(|item| (integer(item, "from"), integer(item, "rules"))).collect()
+}
+
+/// Lets a rule set be in force from the height after next on, unless it is the newest one scheduled already.
+pub fn schedule_rules(changes: &mut Changes, state: &dyn Rows, height: u64, number: u64) {
+    let mut scheduled = scheduled_rules(state);
+    let from = height.saturating_add(2);
+    scheduled.retain(|(first, _)| *first < from);
+    let in_force = scheduled.iter().filter(|(first, _)| *first <= height).count();
+    scheduled.drain(..in_force.saturating_sub(1));
+    if scheduled.last().is_none_or(|(_, newest)| *newest != number) {
+        scheduled.push((from, number));
     }
-    for ((role, key_id), group) in &groups {
-        put_keys(changes, id, *role, *key_id, group);
+    let row = rules_row(&scheduled);
+    if state.get(POLICY, POLICY_RULES).is_none_or(|old| *old != row) {
+        changes.put(POLICY, POLICY_RULES, row);
     }
+}
+
+/// The rule set of `height`, which is not below the newest one applied.
+pub fn rules_in_force(state: &dyn Rows, height: u64) -> u64 {
+    let scheduled = scheduled_rules(state);
+    scheduled.iter().take_while(|(from, _)| *from <= height.max(1)).last().expect(WRITTEN).1
 }
 
 /// Writes the rows of the policy in force.
@@ -262,6 +300,11 @@ pub fn record_age_ms_max(state: &dyn Rows) -> u64 {
     integer(&state.get(POLICY, POLICY_ADMISSION).expect(STARTED), "record_age_ms_max")
 }
 
+/// How many authorities must sign a change of policy or validators.
+pub fn authority_threshold(state: &dyn Rows) -> u64 {
+    integer(&state.get(POLICY, POLICY_BODY).expect(STARTED), "authority_threshold")
+}
+
 pub fn unreviewed_requestable(state: &dyn Rows) -> bool {
     let admission = state.get(POLICY, POLICY_ADMISSION).expect(STARTED);
     admission.get("unreviewed_requestable").and_then(Value::as_bool).expect(WRITTEN)
@@ -270,19 +313,4 @@ pub fn unreviewed_requestable(state: &dyn Rows) -> bool {
 pub fn policy(state: &dyn Rows) -> Policy {
     let body = state.get(POLICY, POLICY_BODY).expect(STARTED);
     Policy::from_value(&body).expect("a policy is checked before it is written")
-}
-
-/// Writes the first validator set.
-pub fn put_first_validators(changes: &mut Changes, set: &ValidatorSet) {
-    changes.put(VALIDATORS, VALIDATORS_HEIGHTS, Value::Array(vec![1.into()]));
-    changes.put(VALIDATORS, "1", set.to_value());
-}
-
-/// The set whose first height is the last one not above `height`.
-pub fn validator_set(state: &dyn Rows, height: u64) -> ValidatorSet {
-    let heights = state.get(VALIDATORS, VALIDATORS_HEIGHTS).expect(STARTED);
-    let heights = heights.as_array().expect(WRITTEN);
-    let first = heights.iter().filter_map(Value::as_u64).take_while(|first| *first <= height.max(1)).last().expect(WRITTEN);
-    let set = state.get(VALIDATORS, &first.to_string()).expect(WRITTEN);
-    ValidatorSet::from_value(&set).expect("a set is checked before it is written")
 }

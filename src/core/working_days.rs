@@ -63,8 +63,8 @@ impl WorkingDays {
 
     /// The `limit`-th working day after `start`; `start` itself for a limit of 0. The last day of year 9999 ends every limit.
     pub fn due(&self, start: Day, limit: u64) -> Due {
-        let (day, provisional) = self.due_number(start.number(), limit);
-        Due { day: Day::from_number(day).unwrap_or(start), provisional }
+        let day = self.due_number(start.number(), limit);
+        Due { day: Day::from_number(day).unwrap_or(Day::LAST), provisional: self.is_provisional(start.number(), day) }
     }
 
     /// The due day that somebody named, such as a promised day; provisional by the same rule.
@@ -77,8 +77,8 @@ impl WorkingDays {
         self.between_numbers(after.number(), through.number())
     }
 
-    /// As [`WorkingDays::due`], in day numbers; and whether it is provisional.
-    pub fn due_number(&self, start: i32, limit: u64) -> (i32, bool) {
+    /// As [`WorkingDays::due`], in day numbers.
+    pub fn due_number(&self, start: i32, limit: u64) -> i32 {
         let target = self.count(start).saturating_add(i64::try_from(limit).unwrap_or(i64::MAX));
         let mut day = start;
         loop {
@@ -89,7 +89,7 @@ impl WorkingDays {
             }
             day = i32::try_from(i64::from(day).saturating_add(missing)).unwrap_or(DAY_NUMBER_MAX).min(DAY_NUMBER_MAX);
         }
-        (day, self.is_provisional(start, day))
+        day
     }
 
     /// As [`WorkingDays::between`], in day numbers.

@@ -105,10 +105,10 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: &NodeKeys, writer: 
     let pool = Pool::new(reader.clone(), metrics.clone());
     let checkpoints = Checkpoints::new(reader.clone(), copy(&keys.publication), data.join("checkpoint.note"))?;
     let listener = TcpListener::bind(config.http).await.with_context(|| format!("listening on {}", config.http))?;
-    let keeper = Arc::new(BookKeeper::new(reader.clone()));
+    let book = Arc::new(BookKeeper::new(reader.clone()));
     let api = Api {
         reader: reader.clone(),
-        book: keeper.clone(),
+        book: book.clone(),
         pool: pool.clone(),
         checkpoints: checkpoints.clone(),
         health: health.clone(),
@@ -150,8 +150,8 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: &NodeKeys, writer: 
     tasks.spawn("engine", engine.run(stop.clone()));
     tasks.spawn("record swarm", swarm.run(stop.clone()));
     tasks.spawn("cosigner", cosigner.run(stop.clone()));
+    tasks.spawn("book", book.run(stop.clone()));
     tasks.spawn("HTTP", api::serve(Arc::new(api), listener, stop.clone()));
-    tasks.spawn("book", keeper.run(stop.clone()));
     tasks.spawn("disk watch", watch_disk(data, config.disk_free_bytes_min, health, stop.clone()));
     tracing::info!(http = %config.http, "running");
     tasks.until_end(stop).await

@@ -142,7 +142,7 @@ fn kind_term(kind: Kind) -> String {
 const ATTACHED: [&str; 4] = ["finding.file", "dispute.file", "record.amend", "share.extend"];
 
 /// Ascending positions of many sources, each position once.
-struct Merge<'a> {
+pub(crate) struct Merge<'a> {
     reader: &'a Reader,
     size: u64,
     sources: Vec<Source<'a>>,
@@ -164,7 +164,7 @@ impl Source<'_> {
 }
 
 /// Which of a source's records belong to the chain.
-enum Only {
+pub(crate) enum Only {
     All,
     /// Those whose body names this dataset and version.
     Version(String, u64),
@@ -173,7 +173,8 @@ enum Only {
 }
 
 impl<'a> Merge<'a> {
-    fn new(reader: &'a Reader, size: u64) -> Self {
+    /// Without sources yet; positions below `size`.
+    pub fn new(reader: &'a Reader, size: u64) -> Self {
         Merge { reader, size, sources: Vec::new(), next: BinaryHeap::new(), requests: BTreeSet::new() }
     }
 
@@ -224,7 +225,8 @@ impl<'a> Merge<'a> {
         Ok(())
     }
 
-    fn add(&mut self, terms: Vec<String>, from: u64, only: Only) -> Result<(), QueryError> {
+    /// Adds the positions from `from` on under all of `terms`, of which `only` some belong to the chain.
+    pub fn add(&mut self, terms: Vec<String>, from: u64, only: Only) -> Result<(), QueryError> {
         if self.sources.len() >= CHAIN_LINKS_MAX {
             let found = format!("more than {CHAIN_LINKS_MAX} duties, datasets and requests in one chain");
             return Err(Refusal::new(Code::QueryInvalid, found, "the id of a later record of the chain").into());
@@ -268,7 +270,7 @@ impl<'a> Merge<'a> {
     }
 
     /// The next position.
-    fn advance(&mut self) -> Result<Option<u64>, QueryError> {
+    pub fn advance(&mut self) -> Result<Option<u64>, QueryError> {
         while let Some(Reverse((position, index))) = self.next.pop() {
             let mut is_certain = self.sources[index].is_certain();
             self.pull(index)?;

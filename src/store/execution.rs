@@ -15,6 +15,7 @@ use crate::core::refusal::{Code, Refusal};
 use crate::core::rules::{self, BlockContext};
 use crate::core::state::{Changes, Overlay, Rows, next_state};
 use crate::core::time::Time;
+use crate::limits::RECORDS_PER_THREAD_MIN;
 use crate::log::entry::BlockEntry;
 use crate::log::merkle::{Frontier, leaf_hash};
 use crate::store::Head;
@@ -41,6 +42,8 @@ pub struct Executor<'a> {
     time: Time,
     /// After the block before.
     policy: Policy,
+    /// The rule set of this block's height.
+    rules: u64,
     overlay: Overlay<'a>,
     leaf_bytes: u64,
     leaf_hashes: Vec<Hash>,
@@ -57,6 +60,7 @@ impl<'a> Executor<'a> {
             genesis,
             time,
             policy: rules::policy(rows),
+            rules: rules::rules_in_force(rows, head.height + 1),
             overlay: Overlay::new(rows),
             leaf_bytes: 0,
             leaf_hashes: Vec::new(),
@@ -73,7 +77,7 @@ impl<'a> Executor<'a> {
         let leaf_bytes = self.leaf_bytes + count(record.leaf().len());
         self.check_room(count(self.leaf_hashes.len()) + 1, leaf_bytes)?;
         let position = self.frontier.size();
-        let context = BlockContext { height: self.head.height + 1, position, time: self.time, rules: self.policy.rules };
+        let context = BlockContext { height: self.head.height + 1, position, time: self.time, rules: self.rules };
         let changes = rules::apply(&self.overlay, record, &context)?;
         self.overlay.changes.extend(changes);
         let subjects = rules::subjects(&self.overlay, record);
@@ -108,7 +112,7 @@ impl<'a> Executor<'a> {
             previous: self.head.entry_hash,
             proposer: proposer.to_owned(),
             root: self.frontier.root(),
-            rules: self.policy.rules,
+            rules: self.rules,
             state: next_state(&self.head.state, &self.overlay.changes),
             time: self.time,
             validators: rules::validator_set(self.rows, height).hash(),
@@ -221,6 +225,9 @@ fn parse_all(
     known: &dyn Fn(&Hash) -> Option<Arc<Record>>,
 ) -> Result<Vec<Arc<Record>>, (usize, Refusal)> {
     let given: Vec<_> = leaves.iter().map(|leaf| known(&leaf_hash(leaf))).collect();
+    if given.iter().all(Option::is_some) {
+        return Ok(given.into_iter().flatten().collect());
+    }
     let parse = |(leaf, given): (&Arc<[u8]>, Option<Arc<Record>>)| match given {
         Some(record) => Ok(record),
         None => Record::parse(leaf, &genesis.origin).map(Arc::new),
@@ -234,7 +241,7 @@ fn parse_all(
 pub fn verify_signatures(rows: &dyn Rows, records: &[Arc<Record>]) {
     let mut keys: BTreeMap<(&str, Role, KeyId), Option<PublicKey>> = BTreeMap::new();
     let mut wanted = Vec::new();
-    for record in records {
+    for record in records.iter().filter(|record| record.signatures_verified() < record.signatures.len()) {
         for (index, line) in record.signatures.iter().enumerate() {
             let find = || {
                 let mut keys = rules::agency_keys(rows, &line.agency).into_iter();
@@ -245,7 +252,10 @@ pub fn verify_signatures(rows: &dyn Rows, records: &[Arc<Record>]) {
             }
         }
     }
-    wanted.par_iter().for_each(|(record, index, key)| {
+    if wanted.is_empty() {
+        return;
+    }
+    wanted.par_iter().with_min_len(RECORDS_PER_THREAD_MIN).for_each(|(record, index, key)| {
         record.verifies(*index, key);
     });
 }

@@ -57,6 +57,7 @@ pub fn open(
         match believe(&paths, cache_bytes, log.files(), genesis, progress)? {
             Ok(state) => {
                 check_certificate(log.files(), genesis, &state.reader())?;
+                state.check_rules()?;
                 return Ok((log, state));
             }
             Err(reason) => tracing::warn!(reason, blocks = log.files().height(), "sled is rebuilt from the log"),

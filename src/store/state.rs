@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::core::policy::RULES_NEWEST;
+use crate::core::rules;
 use crate::limits::{APPLY_AGE_MS, APPLY_QUEUE_MAX};
 use crate::store::db::Digest;
 use crate::store::execution::Execution;
@@ -57,7 +59,7 @@ impl State {
     /// Makes an executed block the head. Waits when sled is far behind.
     ///
     /// # Errors
-    /// [`StoreError`]: damage that was found meanwhile.
+    /// [`StoreError`]: damage that was found meanwhile; [`StoreError::RulesUnknown`] when no block can follow this one here.
     pub fn apply(&self, execution: &Execution) -> Result<(), StoreError> {
         self.shared.check()?;
         let entry = &execution.entry;
@@ -75,9 +77,21 @@ impl State {
         self.shared.push(head.clone(), edges, layer.clone());
         self.heads.send_replace(head);
         match &self.layers {
-            Some(layers) => layers.send(layer).map_err(|_| self.shared.check().err().unwrap_or(StoreError::Failed)),
-            None => Err(StoreError::Failed),
+            Some(layers) => layers.send(layer).map_err(|_| self.shared.check().err().unwrap_or(StoreError::Failed))?,
+            None => return Err(StoreError::Failed),
         }
+        self.check_rules()
+    }
+
+    /// This program has the rule set of the height after the head.
+    ///
+    /// # Errors
+    /// [`StoreError::RulesUnknown`].
+    pub fn check_rules(&self) -> Result<(), StoreError> {
+        let reader = self.reader();
+        let height = reader.head().height + 1;
+        let rules = rules::rules_in_force(&reader, height);
+        if rules > RULES_NEWEST { Err(StoreError::RulesUnknown { height, rules }) } else { Ok(()) }
     }
 
     /// Waits until every layer is in sled.
@@ -136,7 +150,7 @@ fn write_layers(shared: &Shared, mut digest: Digest, queue: &Receiver<Arc<Layer>
             Err(RecvTimeoutError::Disconnected) => is_open = false,
         }
         if let Some(newest) = group.last() {
-            if let Err(error) = shared.db.apply(view::merge(&group), &newest.mark, &mut digest) {
+            if let Err(error) = shared.db.apply(view::merge(&group, &shared.rows), &newest.mark, &mut digest) {
                 shared.remember(error);
                 return;
             }

@@ -13,6 +13,8 @@ struct Trusted {
     public: PublicKey,
     from: Option<u64>,
     until: Option<u64>,
+    /// Ended by key.revoke, and not replaced since.
+    is_revoked: bool,
 }
 
 /// Whose key verified one line.
@@ -39,7 +41,7 @@ impl<'a> Register<'a> {
             register.agencies.insert(agency.id.to_ascii_lowercase());
             for (_, key) in genesis.agency_vkeys(agency) {
                 register.publics.insert(*key.public());
-                let trusted = Trusted { public: *key.public(), from: None, until: None };
+                let trusted = Trusted { public: *key.public(), from: None, until: None, is_revoked: false };
                 register.keys.entry((key.name().to_owned(), key.id())).or_default().push(trusted);
             }
         }
@@ -63,6 +65,10 @@ impl<'a> Register<'a> {
             Body::KeyRotate(body) => {
                 let signers = self.signers(record, position, Some(&body.key.vkey))?;
                 self.rotate(body, &signers, position)
+            }
+            Body::KeyRevoke(body) => {
+                let signers = self.signers(record, position, None)?;
+                self.revoke(&body.key.vkey, &signers, position)
             }
             _ => self.signers(record, position, None).map(|_| ()),
         }
@@ -88,6 +94,17 @@ impl<'a> Register<'a> {
         }
         self.replace(&body.replaces.vkey, position)?;
         self.bring(&body.key.vkey, position)
+    }
+
+    fn revoke(&mut self, key: &VerifierKey, signers: &[Signer], position: u64) -> Result<(), Refusal> {
+        // The form knows roles and key ids; that it is the key itself shows only here.
+        let may_end = |signer: &Signer| matches!(signer.role, Role::Authority | Role::Recovery) || signer.public == *key.public();
+        if let Some(signer) = signers.iter().find(|signer| !may_end(signer)) {
+            let found = format!("a {} key, {}", signer.role, signer.public.to_base64());
+            return Err(Refusal::new(Code::RoleWrong, found, "the revoked key, the agency's recovery key or an authority"));
+        }
+        self.end(key, position)?.is_revoked = true;
+        Ok(())
     }
 
     /// The signers of all lines; `incoming` is a key that this record itself brings.
@@ -116,22 +133,35 @@ impl<'a> Register<'a> {
         if !self.publics.insert(*key.public()) {
             return Err(Refusal::new(Code::Duplicate, key.to_string(), "a public key that was never registered before"));
         }
-        let trusted = Trusted { public: *key.public(), from: Some(position), until: None };
+        let trusted = Trusted { public: *key.public(), from: Some(position), until: None, is_revoked: false };
         self.keys.entry((key.name().to_owned(), key.id())).or_default().push(trusted);
         Ok(())
     }
 
-    /// Ends the trust in a replaced key after `position`; one that the file did not bring is remembered as registered.
+    /// Ends the trust in a replaced key after `position`; that in a revoked one has ended.
     fn replace(&mut self, key: &VerifierKey, position: u64) -> Result<(), Refusal> {
         let known =
             self.keys.get_mut(&(key.name().to_owned(), key.id())).and_then(|keys| keys.iter_mut().find(|k| k.public == *key.public()));
         match known {
-            Some(trusted) if trusted.until.is_none() => {
-                trusted.until = Some(position);
-                Ok(())
-            }
-            None if self.publics.insert(*key.public()) => Ok(()),
-            _ => Err(Refusal::new(Code::KeyRevoked, key.to_string(), "a key of this name that is in force")),
+            Some(trusted) if trusted.is_revoked => trusted.is_revoked = false,
+            _ => drop(self.end(key, position)?),
         }
+        Ok(())
+    }
+
+    /// Ends the trust in a key after `position`; one that the file did not bring is remembered as registered and ended.
+    fn end(&mut self, key: &VerifierKey, position: u64) -> Result<&mut Trusted, Refusal> {
+        let keys = self.keys.entry((key.name().to_owned(), key.id())).or_default();
+        let index = match keys.iter().position(|known| known.public == *key.public()) {
+            Some(index) if keys[index].until.is_none() => index,
+            None if self.publics.insert(*key.public()) => {
+                keys.push(Trusted { public: *key.public(), from: Some(position), until: None, is_revoked: false });
+                keys.len() - 1
+            }
+            _ => return Err(Refusal::new(Code::KeyRevoked, key.to_string(), "a key of this name that is in force")),
+        };
+        let ended = &mut keys[index];
+        ended.until = Some(position);
+        Ok(ended)
     }
 }

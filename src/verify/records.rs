@@ -48,8 +48,8 @@ pub fn check(view: &View<'_>, chain: &Chain, evidence: &Evidence) -> Result<Reco
         }
         if shown {
             records.show(chain, &record, position)?;
-        } else if !matches!(record.kind, Kind::AgencyAdmit | Kind::KeyRotate) {
-            return contradicts(Step::Records, format!("{place}: {} among keys", record.kind.as_str()), "records that bring keys");
+        } else if !matches!(record.kind, Kind::AgencyAdmit | Kind::KeyRotate | Kind::KeyRevoke) {
+            return contradicts(Step::Records, format!("{place}: {} among keys", record.kind.as_str()), "records that bring or end keys");
         }
     }
     Ok(records)

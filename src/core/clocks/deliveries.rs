@@ -3,7 +3,8 @@
 use crate::core::book::at::At;
 use crate::core::book::facts::{Clock, Delivery, Grant, Item, ItemNo};
 use crate::core::book::period::{Length, Period};
-use crate::core::clocks::{Draft, Limit, Offers, Subject};
+use crate::core::clocks::{Draft, Offers, Subject};
+use crate::core::due::Limit;
 use crate::core::time::day_number_of;
 
 pub(super) fn promised(offers: &mut Offers<'_, '_>) {
@@ -44,7 +45,7 @@ fn once<'a>(offers: &mut Offers<'_, 'a>, grant: &'a Grant) {
         let limits = moment.book.limits_at(stretch.started);
         let first = stretch.suspended.is_never();
         let limit = match grant.promised.filter(|_| first) {
-            Some(day) => Limit::Promised(limits.delivery, day),
+            Some(promised) => Limit::Promised { days: limits.delivery, promised },
             None => Limit::Days(limits.delivery),
         };
         for item in moment.book.items_of(grant) {
@@ -60,7 +61,7 @@ fn once<'a>(offers: &mut Offers<'_, 'a>, grant: &'a Grant) {
                 started: stretch.started,
                 start: None,
                 limits,
-                limit: limit.clone(),
+                limit,
                 extended: 0,
                 met: item.delivered,
                 cut: stretch.cut,

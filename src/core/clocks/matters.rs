@@ -2,7 +2,8 @@
 
 use crate::core::book::at::At;
 use crate::core::book::facts::Clock;
-use crate::core::clocks::{Draft, Limit, Offers, Subject};
+use crate::core::clocks::{Draft, Offers, Subject};
+use crate::core::due::Limit;
 
 pub(super) fn corrections(offers: &mut Offers<'_, '_>) {
     let book = offers.moment.book;
@@ -134,7 +135,7 @@ pub(super) fn rectifications(offers: &mut Offers<'_, '_>) {
             start: None,
             limits,
             limit: match finding.due {
-                Some(day) => Limit::After(day, extended),
+                Some(day) => Limit::After { day, days: extended },
                 None => Limit::Days(limits.rectification.saturating_add(extended)),
             },
             extended,

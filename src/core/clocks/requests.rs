@@ -2,7 +2,8 @@
 
 use crate::core::book::at::At;
 use crate::core::book::facts::{Class, Clock, Limits, Request, Sort};
-use crate::core::clocks::{Draft, Limit, Moment, Offers, Subject};
+use crate::core::clocks::{Draft, Moment, Offers, Subject};
+use crate::core::due::{Limit, Supplement, answer_limit};
 use crate::core::time::day_number_of;
 
 pub(super) fn answers(offers: &mut Offers<'_, '_>) {
@@ -22,7 +23,7 @@ pub(super) fn answers(offers: &mut Offers<'_, '_>) {
             started: request.at,
             start: None,
             limits,
-            limit: answer_limit(moment, request, limits, extended),
+            limit: limit_of(moment, request, limits, extended),
             extended,
             met,
             cut: At::NEVER,
@@ -30,25 +31,15 @@ pub(super) fn answers(offers: &mut Offers<'_, '_>) {
     }
 }
 
-/// A supplement that is asked for on the due day or before stops the count until it is given.
-fn answer_limit(moment: &Moment<'_>, request: &Request, limits: &Limits, extended: u64) -> Limit {
+fn limit_of(moment: &Moment<'_>, request: &Request, limits: &Limits, extended: u64) -> Limit {
     let days = match request.class {
         Class::Unconditional => limits.answer_unconditional,
         Class::Conditional | Class::Withheld => limits.answer_conditional,
     };
-    let days = days.saturating_add(extended);
-    if !limits.pause_on_supplement || !request.asked.seen(moment.as_of) {
-        return Limit::Days(days);
-    }
     let day = |at: At| day_number_of(at.unix_ms(), limits.utc_offset_minutes);
-    let (start, asked) = (day(request.at), day(request.asked));
-    if asked > moment.calendars.due_number(start, days).0 {
-        return Limit::Days(days);
-    }
-    if !request.given.seen(moment.as_of) {
-        return Limit::Paused;
-    }
-    Limit::After(day(request.given), days.saturating_sub(moment.calendars.between_numbers(start, asked)))
+    let supplement = (limits.pause_on_supplement && request.asked.seen(moment.as_of))
+        .then(|| Supplement { asked: day(request.asked), given: request.given.seen(moment.as_of).then(|| day(request.given)) });
+    answer_limit(&moment.calendars, day(request.at), days.saturating_add(extended), supplement)
 }
 
 pub(super) fn backflows(offers: &mut Offers<'_, '_>) {

@@ -34,17 +34,26 @@ impl Validator {
     /// `field-missing`, `field-unknown`, `field-invalid`.
     pub fn from_value(value: &Value) -> Result<Self, Refusal> {
         let mut fields = Fields::of(value, "validator")?;
+        let validator = Validator::from_fields(&mut fields)?;
+        fields.end()?;
+        Ok(validator)
+    }
+
+    /// As [`Validator::from_value`], leaving it to the caller to end `fields`.
+    ///
+    /// # Errors
+    /// `field-missing`, `field-invalid`.
+    pub fn from_fields(fields: &mut Fields<'_>) -> Result<Self, Refusal> {
         let validator = Validator {
-            addresses: multiaddresses(&mut fields, "addresses")?,
+            addresses: multiaddresses(fields, "addresses")?,
             agency: fields.checked("agency", check_agency)?.to_owned(),
             consensus: fields.public_key("consensus")?,
             cosigner: fields.public_key("cosigner")?,
-            peer: fields.checked("peer", |peer| peer_key(peer).map(|_| ()))?.to_owned(),
+            peer: peer(fields)?,
             power: fields.integer("power")?,
             publication: fields.public_key("publication")?,
-            records: multiaddresses(&mut fields, "records")?,
+            records: multiaddresses(fields, "records")?,
         };
-        fields.end()?;
         if validator.power != 1 {
             return Err(Refusal::new(Code::FieldInvalid, format!("power {} of {}", validator.power, validator.agency), "power 1"));
         }
@@ -100,7 +109,19 @@ pub fn peer_key(peer: &str) -> Result<PublicKey, Refusal> {
     PublicKey::from_bytes(key.try_into().map_err(|_| invalid())?)
 }
 
-fn multiaddresses(fields: &mut Fields<'_>, name: &str) -> Result<Vec<String>, Refusal> {
+/// The member `peer`.
+///
+/// # Errors
+/// `field-missing`, `field-invalid`.
+pub(crate) fn peer(fields: &mut Fields<'_>) -> Result<String, Refusal> {
+    fields.checked("peer", |peer| peer_key(peer).map(|_| ())).map(str::to_owned)
+}
+
+/// A list of multiaddresses.
+///
+/// # Errors
+/// `field-missing`, `field-invalid`.
+pub(crate) fn multiaddresses(fields: &mut Fields<'_>, name: &str) -> Result<Vec<String>, Refusal> {
     let addresses = fields.strings(name, 0, LIST_MAX)?;
     for address in &addresses {
         check_multiaddress(address).map_err(|refusal| refusal.within(&format!("validator.{name}")))?;

@@ -7,57 +7,55 @@
 //! - R-ADMIT-5: the id is new, under ASCII case folding.
 //! - R-ADMIT-6: the parent is an agency of the ledger.
 //! - R-ADMIT-7: each public key is new, over all agencies, roles and uses.
+//! - R-ADMIT-8: names are Highly Restrictive (UTS 39).
+//! - R-ADMIT-9: no reader would take a name for another agency's, also not for one that it had before.
 
 use crate::core::fields::Fields;
-use crate::core::ids::{check_agency, check_line, check_territory};
+use crate::core::ids::check_agency;
 use crate::core::key::Role;
-use crate::core::kinds::{AgencyKey, KindRules, Place, check_refs, check_writer_signs};
-use crate::core::limits::{LIST_MAX, NAME_BYTES_MAX};
+use crate::core::kinds::{AgencyKey, KindRules, Place, check_names, check_refs, check_writer_signs, parse_names};
+use crate::core::limits::LIST_MAX;
 use crate::core::record::Record;
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules::Subjects;
 use crate::core::state::{Changes, Rows};
-use crate::core::tables::{self, AgencyRow};
+use crate::core::tables::{self, AgencyRow, Membership};
 use crate::core::uscc;
-
-const LEVELS: [&str; 5] = ["city", "district", "street", "community", "outside"];
 
 /// The body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgencyAdmit {
     pub id: String,
     pub keys: Vec<AgencyKey>,
-    pub parent: Option<String>,
+    pub membership: Membership,
+    /// In any language.
+    pub names: Vec<String>,
 }
 
-/// Checks all members but the keys, in a record and in the genesis file alike; gives id and parent.
+/// What the members say beside the keys.
+pub(crate) struct AgencyMembers<'a> {
+    pub id: &'a str,
+    pub names: Vec<String>,
+    pub membership: Membership,
+}
+
+/// Checks all members but the keys, in a record and in the genesis file alike; gives what they say.
 ///
 /// # Errors
 /// `field-missing`, `field-invalid`, `text-forbidden`.
-pub(crate) fn check_agency_members<'a>(fields: &mut Fields<'a>) -> Result<(&'a str, Option<&'a str>), Refusal> {
+pub(crate) fn check_agency_members<'a>(fields: &mut Fields<'a>) -> Result<AgencyMembers<'a>, Refusal> {
     let id = fields.checked("id", check_agency)?;
-    let mut names = fields.object("names")?;
-    let named = [names.optional_text("en", NAME_BYTES_MAX)?, names.optional_text("zh", NAME_BYTES_MAX)?];
-    names.end()?;
-    if named == [None, None] {
-        return Err(Refusal::rule("R-ADMIT-1", Code::FieldMissing, "no name", "a name in en or zh"));
-    }
-    let level = fields.one_of("level", &LEVELS)?;
-    let territory = fields.optional_checked("territory", check_territory)?;
-    if territory.is_none() && level != "outside" {
-        return Err(Refusal::rule("R-ADMIT-2", Code::FieldMissing, format!("no territory at level {level}"), "a territory code"));
-    }
-    fields.optional_checked("line", check_line)?;
-    let parent = fields.optional_checked("parent", check_agency)?;
+    let names = parse_names(fields, ["R-ADMIT-1", "R-ADMIT-8"])?;
+    let membership = Membership::parse(fields, "R-ADMIT-2")?;
     if fields.one_of("scheme", &["plain", "uscc"])? == "uscc" {
         uscc::check(id).map_err(|refusal| refusal.under("R-ADMIT-3"))?;
     }
-    Ok((id, parent))
+    Ok(AgencyMembers { id, names, membership })
 }
 
 impl AgencyAdmit {
     pub(crate) fn parse(fields: &mut Fields<'_>, origin: &str) -> Result<Self, Refusal> {
-        let (id, parent) = check_agency_members(fields)?;
+        let AgencyMembers { id, names, membership } = check_agency_members(fields)?;
         let texts = fields.strings("keys", 0, LIST_MAX)?;
         if let Some(pair) = texts.windows(2).find(|pair| pair[0] >= pair[1]) {
             return Err(Refusal::rule("R-ADMIT-4", Code::FieldInvalid, pair[1], "keys ascending as strings, none repeated"));
@@ -70,7 +68,7 @@ impl AgencyAdmit {
             }
             keys.push(key);
         }
-        Ok(AgencyAdmit { id: id.to_owned(), keys, parent: parent.map(str::to_owned) })
+        Ok(AgencyAdmit { id: id.to_owned(), keys, membership, names })
     }
 }
 
@@ -85,8 +83,8 @@ impl KindRules for AgencyAdmit {
             let found = format!("{}, on the ledger as {}", self.id, known.id());
             return Err(Refusal::rule("R-ADMIT-5", Code::Duplicate, found, "a new id, letter case set aside"));
         }
-        if let Some(parent) = &self.parent
-            && AgencyRow::read(place.state, parent).is_none_or(|row| row.id() != parent)
+        if let Some(parent) = &self.membership.parent
+            && AgencyRow::read_exact(place.state, parent).is_none()
         {
             return Err(Refusal::rule("R-ADMIT-6", Code::AgencyUnknown, parent, "an admitted agency as parent"));
         }
@@ -97,9 +95,14 @@ impl KindRules for AgencyAdmit {
                 return Err(Refusal::rule("R-ADMIT-7", Code::Duplicate, key.vkey.to_string(), "a public key that was never registered"));
             }
         }
+        check_names(place, &self.id, &self.names, "R-ADMIT-9")?;
         let mut changes = place.rows([]);
         let keys: Vec<_> = self.keys.iter().map(|key| (key.role, key.vkey.clone())).collect();
-        tables::put_agency(&mut changes, &self.id, &keys, Some(place.block.position));
+        tables::put_agency(&mut changes, &self.id, &self.membership, &keys, Some(place.block.position));
+        if keys.iter().any(|(role, _)| *role == Role::Authority) {
+            tables::add_authority(&mut changes, place.state, &self.id);
+        }
+        tables::put_names(&mut changes, &self.id, &self.names);
         Ok(changes)
     }
 

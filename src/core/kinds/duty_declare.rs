@@ -1,6 +1,6 @@
 //! `duty.declare`: what an agency is by law responsible for.
 //!
-//! - R-DUTY-1: the id begins with the writer's own.
+//! - R-DUTY-1: the id begins with the writer's own, or with that of an agency whose chain of successors ends with it.
 //! - R-DUTY-2: the id is new.
 //! - R-DUTY-3: the duty that this one is delegated from is declared.
 
@@ -37,11 +37,11 @@ impl DutyDeclare {
 impl KindRules for DutyDeclare {
     fn check_form(&self, record: &Record) -> Result<(), Refusal> {
         check_refs(record, 0)?;
-        check_writer_signs(record, Role::Office)?;
-        check_own_id(record, &self.id, "R-DUTY-1")
+        check_writer_signs(record, Role::Office)
     }
 
     fn apply(&self, place: &Place<'_>) -> Result<Changes, Refusal> {
+        check_own_id(place, &self.id, "R-DUTY-1")?;
         if place.state.get(DUTY, &self.id).is_some() {
             return Err(Refusal::rule("R-DUTY-2", Code::Duplicate, self.id.as_str(), "the id of no declared duty"));
         }

@@ -6,7 +6,8 @@
 //! - R-ROTATE-1: both keys have one name.
 //! - R-ROTATE-2: the new key signs, and one key of the writer that may consent: the agency's recovery key, an authority's
 //!   key, or the replaced key itself.
-//! - R-ROTATE-3: the replaced key is registered and trusted.
+//! - R-ROTATE-3: the replaced key is registered, and was not replaced before. A revoked one may be replaced; it cannot
+//!   consent itself.
 //! - R-ROTATE-4: the new public key was never registered, for any use.
 
 use crate::core::fields::Fields;
@@ -16,7 +17,7 @@ use crate::core::record::{Record, RecordSignature};
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules::Subjects;
 use crate::core::state::{Changes, Rows};
-use crate::core::tables::{self, AgencyRow, RegisteredKey};
+use crate::core::tables::{self, AgencyRow, RegisteredKey, Status};
 
 /// The body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,10 +86,13 @@ impl KindRules for KeyRotate {
         let Some(old) = keys.iter_mut().find(|key| key.public == old_public) else {
             return refuse("R-ROTATE-3", Code::KeyUnknown, &self.replaces, "a registered key");
         };
-        if !old.is_trusted_at(position) {
-            return refuse("R-ROTATE-3", Code::KeyRevoked, &self.replaces, "a key that is not replaced or revoked");
+        if old.is_trusted_at(position) {
+            old.until = Some(position);
+        } else if old.is_revoked {
+            old.is_revoked = false;
+        } else {
+            return refuse("R-ROTATE-3", Code::KeyRevoked, &self.replaces, "a key that is not replaced");
         }
-        old.until = Some(position);
         if tables::is_registered(place.state, self.key.vkey.public()) {
             return refuse("R-ROTATE-4", Code::Duplicate, &self.key, "a public key that was never registered");
         }
@@ -101,10 +105,13 @@ impl KindRules for KeyRotate {
         if new_id != old_id {
             keys = tables::registered_keys(place.state, agency, role, new_id);
         }
-        keys.push(RegisteredKey { public: *self.key.vkey.public(), from: Some(position), until: None });
+        keys.push(RegisteredKey { public: *self.key.vkey.public(), from: Some(position), until: None, is_revoked: false });
         tables::put_keys(&mut changes, agency, role, new_id, &keys);
         tables::put_public(&mut changes, self.key.vkey.public());
         changes.put(tables::AGENCY, agency.to_ascii_lowercase(), row.with_vkey(&self.key.vkey));
+        if role == Role::Authority && row.status() != Status::Retired {
+            tables::add_authority(&mut changes, place.state, agency);
+        }
         Ok(changes)
     }
 
@@ -114,5 +121,9 @@ impl KindRules for KeyRotate {
 
     fn brought_key(&self) -> Option<&AgencyKey> {
         Some(&self.key)
+    }
+
+    fn mended_agency(&self) -> Option<&str> {
+        Some(&self.key.agency)
     }
 }

@@ -15,7 +15,7 @@ use crate::core::record::Record;
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules::Subjects;
 use crate::core::state::{Changes, Rows};
-use crate::core::tables::{RECORD, RecordRow};
+use crate::core::tables::{self, RECORD, RecordRow};
 
 /// What the requester found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,12 +68,19 @@ impl KindRules for ShareReceipt {
     fn apply(&self, place: &Place<'_>) -> Result<Changes, Refusal> {
         let (id, delivery) = place.referred(Kind::ShareDeliver, ["R-RECEIPT-1", "R-RECEIPT-2"])?;
         let grant = RecordRow::read(place.state, &delivery.grant()).expect("a delivery's grant is committed");
-        check_party(place.record, grant.requester(), "R-RECEIPT-3")?;
+        check_party(place, grant.requester(), "R-RECEIPT-3")?;
         if let Some(receipt) = delivery.closed_by() {
             return Err(Refusal::rule("R-RECEIPT-4", Code::Duplicate, format!("receipt {receipt}"), "a delivery without a receipt"));
         }
         self.check_result(&delivery)?;
-        let mut changes = place.rows([]);
+        // Who is told of a mismatch has a day by which it is cleared; the many rows of matches stay small.
+        let is_mismatch = self.result == ReceiptResult::Mismatch;
+        let mut changes = place.rows([
+            ("delivery", Some(id.to_hex().into())),
+            ("limit", is_mismatch.then(|| tables::limit(place.state, "mismatch").into())),
+            ("provider", is_mismatch.then(|| grant.provider().into())),
+            ("start", is_mismatch.then(|| place.day().into())),
+        ]);
         changes.put(RECORD, id.to_hex(), delivery.closing(&place.record.id()));
         Ok(changes)
     }

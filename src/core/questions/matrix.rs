@@ -78,8 +78,15 @@ pub struct Matrix {
 }
 
 pub fn matrix(moment: &Moment<'_>, frame: &Frame) -> Matrix {
-    let mut tally =
-        Tally { moment, frame, cells: HashMap::new(), numbers: Vec::new(), tables: [Vec::new(), Vec::new()], flows: HashMap::new() };
+    let mut tally = Tally {
+        moment,
+        frame,
+        homes: Vec::new(),
+        numbers: HashMap::new(),
+        known: vec![None; moment.book.agencies.len()],
+        tables: [Vec::new(), Vec::new()],
+        flows: HashMap::new(),
+    };
     tally.count_catalogue();
     tally.count_requests();
     tally.count_grants();
@@ -96,10 +103,10 @@ pub fn matrix(moment: &Moment<'_>, frame: &Frame) -> Matrix {
 const PROVIDER: usize = 0;
 const REQUESTER: usize = 1;
 
-/// A line and a cut territory, as they stand in the book.
-type Cell<'a> = (&'a str, &'a str);
+/// A line and a territory, as they stand in the book.
+type Home<'a> = (&'a str, &'a str);
 
-/// A cell in the making.
+/// What belongs to one home on one side, in the making.
 #[derive(Default)]
 struct Row {
     counts: Counts,
@@ -110,11 +117,14 @@ struct Row {
 struct Tally<'m, 'a> {
     moment: &'m Moment<'a>,
     frame: &'m Frame,
-    cells: HashMap<Cell<'m>, usize>,
-    numbers: Vec<Cell<'m>>,
-    /// By side, then number of the cell.
+    homes: Vec<Home<'m>>,
+    numbers: HashMap<Home<'m>, usize>,
+    /// By agency: the membership that was asked for last, and the number of its home.
+    known: Vec<Option<(At, usize)>>,
+    /// By side, then number of the home.
     tables: [Vec<Row>; 2],
-    flows: HashMap<(&'m str, &'m str), Flow>,
+    /// Deliveries by the homes of provider and requester.
+    flows: HashMap<(usize, usize), u64>,
 }
 
 impl<'m> Tally<'m, '_> {
@@ -124,25 +134,28 @@ impl<'m> Tally<'m, '_> {
         at.seen(self.moment.as_of) && self.frame.from.unix_ms() <= ms && ms < self.frame.to.unix_ms()
     }
 
-    /// Line and whole territory of an agency just before a record.
-    fn home(&self, agency: AgencyNo, at: At) -> (&'m str, &'m str) {
+    /// The number of the home of an agency just before a record.
+    fn home(&mut self, agency: AgencyNo, at: At) -> usize {
         let book = self.moment.book;
+        let membership = book.membership_at(agency, at);
+        let since = membership.map_or(At::NEVER, |membership| membership.at);
+        if let Some((_, home)) = self.known[agency.index()].filter(|(known, _)| *known == since) {
+            return home;
+        }
         let text = |code: Option<CodeNo>| code.map_or("", |code| book.code(code));
-        book.membership_at(agency, at).map_or(("", ""), |membership| (text(membership.line), text(membership.territory)))
+        let place = membership.map_or(("", ""), |membership| (text(membership.line), text(membership.territory)));
+        let home = *self.numbers.entry(place).or_insert_with(|| {
+            self.homes.push(place);
+            self.tables.iter_mut().for_each(|table| table.push(Row::default()));
+            self.homes.len() - 1
+        });
+        self.known[agency.index()] = Some((since, home));
+        home
     }
 
     fn row(&mut self, side: usize, agency: AgencyNo, at: At) -> &mut Row {
-        let (line, territory) = self.home(agency, at);
-        let cut = territory.get(..self.frame.digits).unwrap_or(territory);
-        let cell = *self.cells.entry((line, cut)).or_insert_with(|| {
-            self.numbers.push((line, cut));
-            self.numbers.len() - 1
-        });
-        let table = &mut self.tables[side];
-        if table.len() <= cell {
-            table.resize_with(cell + 1, Row::default);
-        }
-        &mut table[cell]
+        let home = self.home(agency, at);
+        &mut self.tables[side][home]
     }
 
     /// Counts an event on both sides.
@@ -225,25 +238,48 @@ impl<'m> Tally<'m, '_> {
                 counts.delivered += 1;
                 counts.matched += matched;
             });
-            let (from, to) = (self.home(request.provider, delivery.at), self.home(request.requester, delivery.at));
-            self.flows.entry((from.0, to.0)).or_default().count(from, to);
+            let way = (self.home(request.provider, delivery.at), self.home(request.requester, delivery.at));
+            *self.flows.entry(way).or_default() += 1;
         }
     }
 
     fn into_matrix(self) -> Matrix {
-        let numbers = self.numbers;
-        let place = |cell: usize| Place { line: numbers[cell].0.to_owned(), territory: numbers[cell].1.to_owned() };
-        let counts = |table: Vec<Row>| {
-            let rows = table.into_iter().enumerate().map(|(cell, row)| (place(cell), row.into_counts()));
-            rows.filter(|(_, counts)| *counts != Counts::default()).collect()
-        };
-        let [providers, requesters] = self.tables.map(counts);
-        let flows = self.flows.into_iter().map(|((from, to), flow)| ((from.to_owned(), to.to_owned()), flow)).collect();
+        let (homes, digits) = (self.homes, self.frame.digits);
+        let cut = |territory: &str| territory.get(..digits).unwrap_or(territory).to_owned();
+        let place = |(line, territory): Home<'_>| Place { line: line.to_owned(), territory: cut(territory) };
+        let [providers, requesters] = self.tables.map(|table| {
+            let mut cells: BTreeMap<Place, Row> = BTreeMap::new();
+            for (home, row) in homes.iter().zip(table).filter(|(_, row)| row.counts != Counts::default()) {
+                cells.entry(place(*home)).or_default().add(row);
+            }
+            cells.into_iter().map(|(place, row)| (place, row.into_counts())).collect()
+        });
+        let mut flows: BTreeMap<(String, String), Flow> = BTreeMap::new();
+        for ((from, to), count) in self.flows {
+            let (from, to) = (homes[from], homes[to]);
+            flows.entry((from.0.to_owned(), to.0.to_owned())).or_default().add(from, to, count);
+        }
         Matrix { providers, requesters, flows }
     }
 }
 
 impl Row {
+    fn add(&mut self, other: Row) {
+        let (sum, more) = (&mut self.counts, other.counts);
+        sum.catalogued += more.catalogued;
+        sum.requests += more.requests;
+        sum.answered += more.answered;
+        sum.on_time += more.on_time;
+        sum.refused += more.refused;
+        sum.promised += more.promised;
+        sum.delivered += more.delivered;
+        sum.matched += more.matched;
+        sum.corrections += more.corrections;
+        sum.backflow += more.backflow;
+        sum.open += more.open;
+        self.days.extend(other.days);
+    }
+
     fn into_counts(mut self) -> Counts {
         let middle = self.days.len().saturating_sub(1) / 2;
         if !self.days.is_empty() {
@@ -254,8 +290,7 @@ impl Row {
 }
 
 impl Flow {
-    /// `from` and `to` are line and territory.
-    fn count(&mut self, from: (&str, &str), to: (&str, &str)) {
+    fn add(&mut self, from: Home<'_>, to: Home<'_>, count: u64) {
         let place = match (from.1, to.1) {
             ("", _) | (_, "") => &mut self.outside,
             (own, other) if own == other => &mut self.same_territory,
@@ -264,6 +299,6 @@ impl Flow {
             _ if from.0 == to.0 => &mut self.same_line,
             _ => &mut self.diagonal,
         };
-        *place += 1;
+        *place += count;
     }
 }
