@@ -1,7 +1,10 @@
 //! The trust core: what a record is, what may be signed, and which records may stand. Pure: no disk, clock or network.
 
+pub mod book;
 pub mod calendar;
+pub mod clocks;
 pub mod commitment;
+pub mod due;
 pub mod fields;
 pub mod genesis;
 pub mod hash;
@@ -14,6 +17,7 @@ pub mod names;
 pub mod note;
 pub mod policy;
 pub mod privacy;
+pub mod questions;
 pub mod record;
 pub mod refusal;
 pub mod rules;

@@ -210,3 +210,10 @@ pub const ROUND_STALLED: Duration = Duration::from_secs(10);
 pub const STUCK_SAID: Duration = Duration::from_secs(30);
 /// Then the engine is started again.
 pub const STUCK_AGAIN: Duration = Duration::from_secs(60);
+
+// The book.
+
+/// Records that the book takes in one step, a few milliseconds of work: questions wait for one step at most.
+pub const BOOK_STEP_RECORDS: usize = 512;
+/// Between two looks of the book at the log without a question: a question then finds little left to read.
+pub const BOOK_LOOK: Duration = Duration::from_secs(2);

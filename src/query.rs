@@ -5,6 +5,7 @@
 //! while it is made does not show. Everything here blocks on the store; call it from a blocking thread.
 
 pub mod blocks;
+pub mod book;
 pub mod catalogue;
 pub mod chain;
 pub mod evidence;

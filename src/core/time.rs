@@ -71,6 +71,9 @@ impl fmt::Display for Time {
 pub struct Day(Date);
 
 impl Day {
+    /// 9999-12-31, where all counting ends.
+    pub const LAST: Day = Day(Date::MAX);
+
     /// # Errors
     /// `field-invalid` for anything but `YYYY-MM-DD` of a real day.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
@@ -97,6 +100,18 @@ impl Day {
         Day(date)
     }
 
+    /// Days since 1970-01-01, negative before.
+    pub fn number(self) -> i32 {
+        day_number(i32::from(self.0.year()), i32::from(self.0.month()), i32::from(self.0.day()))
+    }
+
+    /// The day with this number; `None` outside the years 0 to 9999.
+    pub fn from_number(number: i32) -> Option<Self> {
+        let (year, month, day) = civil(number);
+        let date = Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
+        (date.year() >= 0).then_some(Day(date))
+    }
+
     /// The first moment of this day at a fixed offset from UTC; `None` before 1970.
     pub fn start(self, offset_minutes: u64) -> Option<Time> {
         let midnight = zone(0).to_timestamp(self.0.at(0, 0, 0, 0)).ok()?;
@@ -110,6 +125,44 @@ impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
     }
+}
+
+/// The number of the last day of year 9999.
+pub const DAY_NUMBER_MAX: i32 = 2_932_896;
+/// Days of 400 years of the Gregorian calendar.
+const CYCLE_DAYS: i32 = 146_097;
+/// From the first of March of year 0 to 1970-01-01.
+const MARCH_TO_1970: i32 = 719_468;
+
+/// Days since 1970-01-01 of a day of the Gregorian calendar. Years are counted from March, so that a leap day is the last.
+pub fn day_number(year: i32, month: i32, day: i32) -> i32 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let months = (month + 9) % 12;
+    let (cycle, year_of_cycle) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * months + 2) / 5 + day - 1;
+    cycle * CYCLE_DAYS + year_of_cycle * 365 + year_of_cycle / 4 - year_of_cycle / 100 + day_of_year - MARCH_TO_1970
+}
+
+/// Year, month and day of a day number.
+pub fn civil(number: i32) -> (i32, i32, i32) {
+    let shifted = number + MARCH_TO_1970;
+    let (cycle, day) = (shifted.div_euclid(CYCLE_DAYS), shifted.rem_euclid(CYCLE_DAYS));
+    let year_of_cycle = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
+    let months = (5 * day_of_year + 2) / 153;
+    let month = (months + 2) % 12 + 1;
+    let year = cycle * 400 + year_of_cycle;
+    (if month <= 2 { year + 1 } else { year }, month, day_of_year - (153 * months + 2) / 5 + 1)
+}
+
+/// 0 for Monday to 6 for Sunday.
+pub fn weekday(number: i32) -> i32 {
+    (number + 3).rem_euclid(7)
+}
+
+/// The number of the day that holds a moment, at a fixed offset from UTC.
+pub fn day_number_of(unix_ms: u64, offset_minutes: u64) -> i32 {
+    i32::try_from((unix_ms + offset_minutes * 60_000) / 86_400_000).unwrap_or(DAY_NUMBER_MAX).min(DAY_NUMBER_MAX)
 }
 
 /// A period that data are about: `2026`, `2026-H2`, `2026-Q4`, `2026-11`, `2026-W48` (ISO 8601) or `2026-11-25`, each a
@@ -166,6 +219,24 @@ mod tests {
         assert_eq!(start.day(0).to_string(), "2026-11-24");
         assert!(Day::parse("2026-02-29").is_err());
         assert!(Day::parse("+02026-02-2").is_err());
+    }
+
+    #[test]
+    fn day_numbers_are_those_of_the_calendar() {
+        let mut date = Date::constant(1, 1, 1);
+        let first = Day(date).number();
+        for offset in 0..1_000_000 {
+            let number = first + offset;
+            assert_eq!((Day(date).number(), Day::from_number(number)), (number, Some(Day(date))));
+            if offset % 997 == 0 {
+                assert_eq!(weekday(number), i32::from(date.weekday().to_monday_zero_offset()));
+            }
+            date = date.tomorrow().unwrap();
+        }
+        assert_eq!(Day::parse("1970-01-01").unwrap().number(), 0);
+        assert_eq!(Day::parse("9999-12-31").unwrap().number(), DAY_NUMBER_MAX);
+        let time = Time::parse("2026-11-24T16:00:00.000Z").unwrap();
+        assert_eq!(day_number_of(time.unix_ms(), 480), time.day(480).number());
     }
 
     #[test]

@@ -2,21 +2,22 @@
 //!
 //! The rule is that of DOMAIN's clocks: a working day is a make-up day of some calendar, or a weekday that no calendar
 //! announces off; days off are the union over calendars. A year is known when it has a calendar; a due day that rests on a
-//! day of an unknown year is provisional.
+//! day of an unknown year is provisional. Weekdays are counted by arithmetic, the announced exceptions by bisection, so that
+//! no question costs more for a longer time.
 
 use std::collections::BTreeSet;
 
-use jiff::civil::{Date, Weekday};
-
 use crate::core::calendar::Calendar;
-use crate::core::time::Day;
+use crate::core::time::{DAY_NUMBER_MAX, Day, day_number, weekday};
 
 /// The calendars of a ledger taken together, the newest of each year.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WorkingDays {
-    off: BTreeSet<Date>,
-    work: BTreeSet<Date>,
-    years: BTreeSet<u64>,
+    /// Days whose announcement says other than their weekday, ascending, each with the sum of the changes up to it: -1 for a
+    /// weekday off, 1 for a make-up day at a weekend.
+    exceptions: Vec<(i32, i64)>,
+    /// Runs of known years, as first and last day, ascending.
+    known: Vec<(i32, i32)>,
 }
 
 /// The end of a limit.
@@ -30,59 +31,92 @@ pub struct Due {
 impl WorkingDays {
     /// At most one calendar of each year.
     pub fn of<'a>(calendars: impl IntoIterator<Item = &'a Calendar>) -> Self {
-        let mut all = WorkingDays::default();
+        let (mut off, mut work, mut years) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for calendar in calendars {
-            all.years.insert(calendar.year);
-            all.off.extend(calendar.off.iter().map(|day| day.date()));
-            all.work.extend(calendar.work.iter().map(|day| day.date()));
+            years.extend(i32::try_from(calendar.year));
+            off.extend(calendar.off.iter().map(|day| day.number()));
+            work.extend(calendar.work.iter().map(|day| day.number()));
         }
-        all
+        let make_up = work.iter().filter(|day| is_weekend(**day)).map(|day| (*day, 1));
+        let away = off.iter().filter(|day| !is_weekend(**day) && !work.contains(day)).map(|day| (*day, -1));
+        let mut exceptions: Vec<(i32, i64)> = make_up.chain(away).collect();
+        exceptions.sort_unstable();
+        let mut sum = 0;
+        for (_, change) in &mut exceptions {
+            sum += *change;
+            *change = sum;
+        }
+        let mut known: Vec<(i32, i32)> = Vec::new();
+        for year in years {
+            let (first, last) = (day_number(year, 1, 1), day_number(year + 1, 1, 1) - 1);
+            match known.last_mut().filter(|run| run.1 + 1 == first) {
+                Some(run) => run.1 = last,
+                None => known.push((first, last)),
+            }
+        }
+        WorkingDays { exceptions, known }
     }
 
     pub fn is_working(&self, day: Day) -> bool {
-        let date = day.date();
-        let weekend = matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday);
-        self.work.contains(&date) || !weekend && !self.off.contains(&date)
-    }
-
-    fn is_known(&self, day: Day) -> bool {
-        u64::try_from(day.date().year()).is_ok_and(|year| self.years.contains(&year))
+        self.between_numbers(day.number() - 1, day.number()) == 1
     }
 
     /// The `limit`-th working day after `start`; `start` itself for a limit of 0. The last day of year 9999 ends every limit.
     pub fn due(&self, start: Day, limit: u64) -> Due {
-        let mut due = Due { day: start, provisional: false };
-        let mut left = limit;
-        while left > 0 {
-            let Some(next) = due.day.next() else { break };
-            due.day = next;
-            due.provisional |= !self.is_known(next);
-            left -= u64::from(self.is_working(next));
-        }
-        due
+        let day = self.due_number(start.number(), limit);
+        Due { day: Day::from_number(day).unwrap_or(Day::LAST), provisional: self.is_provisional(start.number(), day) }
     }
 
     /// The due day that somebody named, such as a promised day; provisional by the same rule.
     pub fn named(&self, start: Day, day: Day) -> Due {
-        let mut provisional = false;
-        let mut walked = start;
-        while let Some(next) = walked.next().filter(|next| *next <= day) {
-            provisional |= !self.is_known(next);
-            walked = next;
-        }
-        Due { day, provisional }
+        Due { day, provisional: self.is_provisional(start.number(), day.number()) }
     }
 
     /// How many working days lie after `after` and up to `through`; 0 when that is not later.
     pub fn between(&self, after: Day, through: Day) -> u64 {
-        let mut count = 0;
-        let mut day = after;
-        while let Some(next) = day.next().filter(|next| *next <= through) {
-            count += u64::from(self.is_working(next));
-            day = next;
-        }
-        count
+        self.between_numbers(after.number(), through.number())
     }
+
+    /// As [`WorkingDays::due`], in day numbers.
+    pub fn due_number(&self, start: i32, limit: u64) -> i32 {
+        let target = self.count(start).saturating_add(i64::try_from(limit).unwrap_or(i64::MAX));
+        let mut day = start;
+        loop {
+            // No more working days than days: a step of what is missing never leads beyond the end.
+            let missing = target - self.count(day);
+            if missing <= 0 || day >= DAY_NUMBER_MAX {
+                break;
+            }
+            day = i32::try_from(i64::from(day).saturating_add(missing)).unwrap_or(DAY_NUMBER_MAX).min(DAY_NUMBER_MAX);
+        }
+        day
+    }
+
+    /// As [`WorkingDays::between`], in day numbers.
+    pub fn between_numbers(&self, after: i32, through: i32) -> u64 {
+        if through <= after { 0 } else { u64::try_from(self.count(through) - self.count(after)).unwrap_or(0) }
+    }
+
+    /// Whether a day after `start` and up to `day` lies in a year without a calendar.
+    pub fn is_provisional(&self, start: i32, day: i32) -> bool {
+        let Some(next) = start.checked_add(1).filter(|next| *next <= day) else {
+            return false;
+        };
+        let run = self.known.partition_point(|(first, _)| *first <= next).checked_sub(1).and_then(|index| self.known.get(index));
+        run.is_none_or(|(_, last)| *last < day)
+    }
+
+    /// Working days from a fixed Monday, long ago, up to `day`.
+    fn count(&self, day: i32) -> i64 {
+        let since_monday = i64::from(day) + 3;
+        let (weeks, days) = (since_monday.div_euclid(7), since_monday.rem_euclid(7));
+        let changed = self.exceptions.partition_point(|(exception, _)| *exception <= day).checked_sub(1);
+        weeks * 5 + (days + 1).min(5) + changed.and_then(|index| self.exceptions.get(index)).map_or(0, |(_, sum)| *sum)
+    }
+}
+
+fn is_weekend(day: i32) -> bool {
+    weekday(day) >= 5
 }
 
 #[cfg(test)]
