@@ -1,25 +1,40 @@
-//! One binary for all integration tests: it links once. Evil peers and failpoints need `--features test-faults`.
+//! One binary for all integration tests: it links once. Evil peers and failpoints need `--features test-faults`; with
+//! `--no-default-features` only the tests of the pure core are built, in seconds.
 
 mod it {
     mod admission;
+    #[cfg(feature = "node")]
     mod api;
+    #[cfg(feature = "node")]
     mod cluster;
+    #[cfg(feature = "node")]
     mod engine;
     #[cfg(feature = "test-faults")]
     mod faults;
     mod genesis;
+    #[cfg(feature = "node")]
     mod imports;
+    #[cfg(feature = "node")]
     mod judge;
     mod ledger;
     mod merkle;
+    mod model;
+    #[cfg(feature = "node")]
     mod network;
+    #[cfg(feature = "node")]
     mod operators;
+    #[cfg(feature = "node")]
     mod pool;
+    #[cfg(feature = "node")]
     mod refusals;
     mod rules;
+    #[cfg(feature = "node")]
     mod sharing;
+    #[cfg(feature = "node")]
     mod store;
+    #[cfg(feature = "node")]
     mod stores;
+    #[cfg(feature = "node")]
     mod swarm;
     mod tidy;
     mod vectors;
