@@ -8,7 +8,7 @@
 //! | [`reply`] | answers and their caching |
 //! | [`parameters`] | what stands behind the question mark |
 //! | [`submit`] | taking records |
-//! | [`records`], [`lists`], [`ledger`], [`state`] | the answers |
+//! | [`records`], [`lists`], [`questions`], [`ledger`], [`state`] | the answers |
 //!
 //! A Host header holds an IP address, `localhost` or a configured name; any other is `query-invalid`: a page of a foreign
 //! site whose name was made to point here (DNS rebinding) reads nothing. Reading is open to pages of every origin.
@@ -18,6 +18,7 @@ mod ledger;
 mod lists;
 mod parameters;
 mod problem;
+mod questions;
 mod records;
 mod reply;
 mod routes;
@@ -37,15 +38,17 @@ use crate::consensus::checkpoints::Checkpoints;
 use crate::consensus::pool::Pool;
 use crate::core::key::VerifierKey;
 use crate::health::Health;
-use crate::limits::{HTTP_READS_MAX, HTTP_SUBMITS_MAX};
+use crate::limits::{HTTP_QUESTIONS_MAX, HTTP_READS_MAX, HTTP_SUBMITS_MAX};
 use crate::metrics::Metrics;
 use crate::query::QueryError;
+use crate::query::book::BookKeeper;
 use crate::query::records::Sealed;
 use crate::store::Reader;
 
 /// What the handlers work with.
 pub struct Api {
     pub reader: Reader,
+    pub book: Arc<BookKeeper>,
     pub pool: Arc<Pool>,
     pub checkpoints: Arc<Checkpoints>,
     pub health: Arc<Health>,
@@ -63,7 +66,8 @@ pub struct Api {
 pub async fn serve(api: Arc<Api>, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
     let reads = Arc::new(Semaphore::new(HTTP_READS_MAX));
     let submits = Arc::new(Semaphore::new(HTTP_SUBMITS_MAX));
-    server::run(Arc::new(Shared { api, stop, reads, submits, sealed: Arc::default() }), listener).await
+    let questions = Arc::new(Semaphore::new(HTTP_QUESTIONS_MAX));
+    server::run(Arc::new(Shared { api, stop, reads, questions, submits, sealed: Arc::default() }), listener).await
 }
 
 /// What all requests share.
@@ -71,6 +75,7 @@ struct Shared {
     api: Arc<Api>,
     stop: CancellationToken,
     reads: Arc<Semaphore>,
+    questions: Arc<Semaphore>,
     submits: Arc<Semaphore>,
     /// The newest block that a submission was answered from.
     sealed: Arc<Mutex<Option<Arc<Sealed>>>>,

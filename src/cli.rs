@@ -4,6 +4,8 @@ pub mod ask;
 pub mod bench;
 pub mod client;
 pub mod demo;
+pub mod draft;
+pub mod export;
 pub mod failure;
 pub mod genesis;
 pub mod import;
@@ -11,6 +13,7 @@ pub mod key;
 pub mod kinds;
 pub mod node;
 pub mod output;
+pub mod questions;
 pub mod record;
 pub mod store;
 pub mod testnet;
@@ -19,6 +22,8 @@ pub mod verify;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+use crate::core::time::Time;
 
 /// Flags that every command takes.
 #[derive(Clone, Debug, Args)]
@@ -29,6 +34,9 @@ pub struct Global {
     /// The node to ask
     #[arg(long, global = true, env = "SHARELOG_NODE", default_value = "http://127.0.0.1:8600", value_name = "URL")]
     pub node: String,
+    /// Claimed time of the records that this command makes, such as 2026-11-25T01:02:03.000Z, for networks whose block times are set by hand (default: now)
+    #[arg(long, global = true, value_name = "TIME", value_parser = genesis::parse_time, hide_short_help = true)]
+    pub at: Option<Time>,
 }
 
 #[derive(Debug, Parser)]
@@ -63,27 +71,54 @@ enum Command {
     /// Put a real network's genesis together, or show one
     #[command(subcommand)]
     Genesis(genesis::GenesisCommand),
-    /// Make, show or rotate keys
+    /// Make, show, rotate or revoke keys
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// Agencies: admit
+    /// Agencies: admit, change, suspend, retire
     #[command(subcommand)]
     Agency(kinds::AgencyCommand),
-    /// Duties: declare
+    /// Duties: declare, retire
     #[command(subcommand)]
     Duty(kinds::DutyCommand),
-    /// The catalogue: publish
+    /// The catalogue: publish, retire, review
     #[command(subcommand)]
     Dataset(kinds::DatasetCommand),
-    /// Requests, answers, deliveries, receipts
+    /// Requests, answers, deliveries, receipts, and what happens beside them
     #[command(subcommand)]
-    Share(kinds::ShareCommand),
-    /// Any signed record
+    Share(Box<kinds::ShareCommand>),
+    /// Errors in shared data: report, close
     #[command(subcommand)]
-    Record(record::RecordCommand),
-    /// Records in bulk from CSV files
+    Correction(kinds::CorrectionCommand),
+    /// Disputes: file, refer, decide
+    #[command(subcommand)]
+    Dispute(kinds::DisputeCommand),
+    /// An inspector's findings: file, rectify, close
+    #[command(subcommand)]
+    Finding(kinds::FindingCommand),
+    /// Collection of data from lower levels: notices
+    #[command(subcommand)]
+    Collect(kinds::CollectCommand),
+    /// Limits and rules of the ledger: set, show
+    #[command(subcommand)]
+    Policy(kinds::PolicyCommand),
+    /// Working days: set a year's calendar
+    #[command(subcommand)]
+    Calendar(kinds::CalendarCommand),
+    /// Territories: set
+    #[command(subcommand)]
+    Territory(kinds::TerritoryCommand),
+    /// The validator set: add, change, remove
+    #[command(subcommand)]
+    Validator(Box<kinds::ValidatorCommand>),
+    /// Any record: drafted, signed, amended
+    #[command(subcommand)]
+    Record(Box<record::RecordCommand>),
+    /// Records in bulk from tables and catalogues
     #[command(subcommand)]
     Import(import::ImportCommand),
+    /// What others read: the catalogue as DCAT
+    #[command(subcommand)]
+    Export(export::ExportCommand),
     /// Lists with filters
     #[command(subcommand)]
     Query(ask::QueryCommand),
@@ -91,6 +126,27 @@ enum Command {
     Get(ask::GetArgs),
     /// Duty, dataset, request, answer, delivery and receipt that hang together
     Chain(ask::ChainArgs),
+    /// What an agency must answer, deliver or settle, and by which day
+    Todo(questions::TodoArgs),
+    /// Who is late or silent, and by how many working days
+    Overdue(questions::OverdueArgs),
+    /// Refusals without a basis or against the catalogue, withheld entries without a legal bar
+    Refusals(questions::RefusalsArgs),
+    /// What was agreed and not delivered, delivered and not receipted, or does not match
+    Promises(questions::PromisesArgs),
+    /// Grants over without disposal, deliveries outside the term, uses beyond the purpose
+    Terms(questions::TermsArgs),
+    /// The health of the catalogue
+    #[command(subcommand)]
+    Catalogue(questions::CatalogueCommand),
+    /// What a territory is asked for again, and which data came back to it
+    Burden(questions::BurdenArgs),
+    /// Who gives which data to whom, by what law, until when
+    Public(questions::PublicArgs),
+    /// The line x territory matrix of a period
+    Matrix(questions::MatrixArgs),
+    /// The life of a record, dataset, duty or agency in order, amended texts struck
+    History(ask::HistoryArgs),
     /// Write an evidence file for records
     Evidence(ask::EvidenceArgs),
     /// Check an evidence file offline
@@ -137,11 +193,30 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Duty(command) => kinds::duty(&command, global),
         Command::Dataset(command) => kinds::dataset(&command, global),
         Command::Share(command) => kinds::share(&command, global),
+        Command::Correction(command) => kinds::correction(&command, global),
+        Command::Dispute(command) => kinds::dispute(&command, global),
+        Command::Finding(command) => kinds::finding(&command, global),
+        Command::Collect(command) => kinds::collect(&command, global),
+        Command::Policy(command) => kinds::policy(&command, global),
+        Command::Calendar(command) => kinds::calendar(&command, global),
+        Command::Territory(command) => kinds::territory(&command, global),
+        Command::Validator(command) => kinds::validator(&command, global),
         Command::Record(command) => record::run(&command, global),
         Command::Import(command) => import::run(&command, global),
+        Command::Export(command) => export::run(&command, global),
         Command::Query(command) => ask::query(&command, global),
         Command::Get(args) => ask::get(&args, global),
         Command::Chain(args) => ask::chain(&args, global),
+        Command::Todo(args) => questions::todo(&args, global),
+        Command::Overdue(args) => questions::overdue(&args, global),
+        Command::Refusals(args) => questions::refusals(&args, global),
+        Command::Promises(args) => questions::promises(&args, global),
+        Command::Terms(args) => questions::terms(&args, global),
+        Command::Catalogue(command) => questions::catalogue(&command, global),
+        Command::Burden(args) => questions::burden(&args, global),
+        Command::Public(args) => questions::public(&args, global),
+        Command::Matrix(args) => questions::matrix(&args, global),
+        Command::History(args) => ask::history(&args, global),
         Command::Evidence(args) => ask::evidence(&args, global),
         Command::Verify(args) => verify::run(&args, global),
         Command::Store(command) => store::run(&command, global),

@@ -1,6 +1,7 @@
 //! Agreement: the pool of pending records, the Malachite engine behind one door, and cosigning.
 
 pub mod checkpoints;
+pub mod clock;
 pub mod cosigner;
 pub mod durable;
 pub mod engine;

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod names;
 pub mod note;
 pub mod policy;
+mod prepared;
 pub mod privacy;
 pub mod questions;
 pub mod record;

@@ -51,6 +51,8 @@ pub const MESSAGE_BYTES_AHEAD: usize = 32 * 1024;
 pub const MESSAGES_IN_FLIGHT_MAX: usize = 2;
 /// Messages of one peer handled at once: those it may have in flight on an old and a new connection.
 pub const MESSAGES_HANDLED_MAX: usize = 2 * MESSAGES_IN_FLIGHT_MAX;
+/// Records that one thread judges before another one is woken for the next ones: about two milliseconds.
+pub const RECORDS_PER_THREAD_MIN: usize = 32;
 /// A message is acknowledged within this time or counts as lost: far above the time that a full one takes to verify.
 pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Streams of one connection: those of both directions and some that are closing.
@@ -118,6 +120,8 @@ pub const HTTP_STOP_WAIT: Duration = Duration::from_secs(5);
 pub const HTTP_ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Reads of the store that run at once; others wait their turn, and consensus keeps its share of the machine.
 pub const HTTP_READS_MAX: usize = 64;
+/// Questions over the whole book that are answered at once: each keeps a core busy, and consensus needs one.
+pub const HTTP_QUESTIONS_MAX: usize = 2;
 /// Submissions that are checked at once: each verifies signatures.
 pub const HTTP_SUBMITS_MAX: usize = 64;
 /// `?wait=committed` waits this long: several rounds of a network with dead members.
@@ -141,6 +145,9 @@ pub const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const PAGE_LOOKS_MAX: usize = 20_000;
 /// Positions of one index term that are read at once.
 pub const TERM_CHUNK: usize = 128;
+/// A question's moment may lie this far behind the head, a year: what will be late by then. Each day further is another
+/// period of every daily grant.
+pub const AS_OF_AHEAD_MS_MAX: u64 = 366 * 86_400_000;
 /// Requests and datasets through which one chain reaches further records: beyond it the chain of a later link is the answer.
 pub const CHAIN_LINKS_MAX: usize = 10_000;
 

@@ -1,7 +1,8 @@
 //! The sentences that people read, in English and Chinese. Codes and rules are never translated.
 //!
 //! One table for each language, `locale/en.toml` and `locale/zh.toml`, with a section for every code of
-//! [`crate::core::refusal::Code`] and one, `internal`, for a node that failed itself.
+//! [`crate::core::refusal::Code`] and one, `internal`, for a node that failed itself; and `words`, the single words of reports:
+//! the columns of their tables, the values in them, and the sentences around them.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -45,15 +46,23 @@ impl Language {
         }
     }
 
-    fn table(self) -> &'static BTreeMap<String, Sentences> {
-        static ENGLISH: OnceLock<BTreeMap<String, Sentences>> = OnceLock::new();
-        static CHINESE: OnceLock<BTreeMap<String, Sentences>> = OnceLock::new();
+    fn table(self) -> &'static Texts {
+        static ENGLISH: OnceLock<Texts> = OnceLock::new();
+        static CHINESE: OnceLock<Texts> = OnceLock::new();
         let (table, text) = match self {
             Language::English => (&ENGLISH, include_str!("locale/en.toml")),
             Language::Chinese => (&CHINESE, include_str!("locale/zh.toml")),
         };
         table.get_or_init(|| toml::from_str(text).expect("the locale files are well-formed, as a test checks"))
     }
+}
+
+/// A locale file.
+#[derive(Debug, Deserialize)]
+struct Texts {
+    words: BTreeMap<String, BTreeMap<String, String>>,
+    #[serde(flatten)]
+    refusals: BTreeMap<String, Sentences>,
 }
 
 /// What a person is told of a refusal.
@@ -69,12 +78,18 @@ pub struct Sentences {
 
 /// The sentences for a refusal, by its code.
 pub fn refusal(refusal: &Refusal, language: Language) -> Sentences {
-    language.table().get(refusal.code.as_str()).cloned().expect("every code has its sentences, as a test checks")
+    language.table().refusals.get(refusal.code.as_str()).cloned().expect("every code has its sentences, as a test checks")
 }
 
 /// The sentences for a failure of the node itself.
 pub fn internal(language: Language) -> Sentences {
-    language.table().get("internal").cloned().expect("the section stands in both files, as a test checks")
+    language.table().refusals.get("internal").cloned().expect("the section stands in both files, as a test checks")
+}
+
+/// A word of a report: `column`, `value` or `report`, and its name. One that is not known is its own name, as codes are.
+pub fn word<'a>(language: Language, section: &str, name: &'a str) -> &'a str {
+    let known = language.table().words.get(section).and_then(|section| section.get(name));
+    known.map_or(name, String::as_str)
 }
 
 #[cfg(test)]
@@ -90,8 +105,19 @@ mod tests {
                 assert!([&sentences.title, &sentences.detail, &sentences.next].iter().all(|text| !text.is_empty()), "{code}");
             }
             assert!(!internal(language).detail.is_empty());
-            assert_eq!(language.table().len(), Code::ALL.len() + 1, "no section without a code");
+            assert_eq!(language.table().refusals.len(), Code::ALL.len() + 1, "no section without a code");
         }
+    }
+
+    #[test]
+    fn both_languages_have_the_same_words() {
+        let names = |language: Language| -> Vec<(&String, Vec<&String>)> {
+            language.table().words.iter().map(|(section, words)| (section, words.keys().collect())).collect()
+        };
+        assert_eq!(names(Language::English), names(Language::Chinese));
+        let empty = |language: Language| language.table().words.values().flat_map(BTreeMap::values).any(String::is_empty);
+        assert!(!empty(Language::English) && !empty(Language::Chinese));
+        assert_eq!(word(Language::English, "value", "nothing"), "nothing");
     }
 
     #[test]

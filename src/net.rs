@@ -25,7 +25,7 @@ use libp2p::request_response::{self, ResponseChannel};
 use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId, ping};
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -35,7 +35,7 @@ use crate::consensus::pool::{Pool, Source};
 use crate::core::genesis::Genesis;
 use crate::core::key::SecretKey;
 use crate::health::Health;
-use crate::limits::{MESSAGES_HANDLED_MAX, SPREAD_AGAIN};
+use crate::limits::{MESSAGES_HANDLED_MAX, RECORDS_PER_THREAD_MIN, SPREAD_AGAIN};
 use crate::metrics::Metrics;
 use crate::net::behaviour::{Behaviour, BehaviourEvent};
 use crate::net::link::{Link, Place, places};
@@ -249,11 +249,16 @@ impl Spreading {
             Err(why) => Done::Malformed { peer, why },
             Ok(message) => {
                 message.cosigned.iter().for_each(|cosigned| checkpoints.add(cosigned));
-                message.leaves.par_iter().for_each(|leaf| {
+                let submit = |leaf: &Bytes| {
                     if let Err(refusal) = pool.submit(leaf, Source::Peer) {
                         tracing::debug!(%peer, "record refused: {refusal}");
                     }
-                });
+                };
+                if message.leaves.len() < 2 * RECORDS_PER_THREAD_MIN {
+                    message.leaves.iter().for_each(submit);
+                } else {
+                    message.leaves.par_iter().with_min_len(RECORDS_PER_THREAD_MIN).for_each(submit);
+                }
                 Done::Handled { peer, channel, cosigned: places(&message.cosigned).collect() }
             }
         });

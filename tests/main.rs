@@ -1,5 +1,5 @@
 //! One binary for all integration tests: it links once. Evil peers and failpoints need `--features test-faults`; with
-//! `--no-default-features` only the tests of the pure core are built, in seconds.
+//! `--no-default-features` the tests of the pure core alone are built, in seconds.
 
 mod it {
     mod admission;
@@ -12,11 +12,13 @@ mod it {
     #[cfg(feature = "test-faults")]
     mod faults;
     mod genesis;
+    mod governance;
     #[cfg(feature = "node")]
     mod imports;
     #[cfg(feature = "node")]
     mod judge;
     mod ledger;
+    mod lifecycle;
     mod merkle;
     mod model;
     #[cfg(feature = "node")]
@@ -25,6 +27,8 @@ mod it {
     mod operators;
     #[cfg(feature = "node")]
     mod pool;
+    #[cfg(feature = "node")]
+    mod questions;
     #[cfg(feature = "node")]
     mod refusals;
     mod rules;

@@ -12,7 +12,7 @@ use crate::api::problem::Failed;
 use crate::api::reply;
 use crate::core::json::Value;
 use crate::query::page::Filter;
-use crate::query::{QueryError, blocks, catalogue, chain, records, sharing};
+use crate::query::{QueryError, blocks, catalogue, chain, history, records, sharing};
 use crate::store::Reader;
 
 type Answer = Result<Response, Failed>;
@@ -67,6 +67,10 @@ async fn list(
 pub async fn chain(shares: Shares, segment: Segment, uri: Uri) -> Answer {
     let id = segment.id()?;
     list(shares, &uri, &PAGED, move |reader, filter| chain::list(reader, &id, filter)).await
+}
+
+pub async fn history(shares: Shares, Segment(id): Segment, uri: Uri) -> Answer {
+    list(shares, &uri, &PAGED, move |reader, filter| history::list(reader, &id, filter)).await
 }
 
 pub async fn agency(shares: Shares, Segment(id): Segment, uri: Uri) -> Answer {

@@ -8,6 +8,7 @@ use crate::api::problem::Failed;
 use crate::core::hash::Hash;
 use crate::core::refusal::{Code, Refusal};
 use crate::query::page::Filter;
+use crate::query::questions::Asked;
 
 /// The parameters of a request.
 #[derive(Debug)]
@@ -46,6 +47,18 @@ impl Parameters {
     /// `query-invalid` for anything but decimal digits, and when it is missing.
     pub fn required_number(&self, name: &str) -> Result<u64, Refusal> {
         self.number(name)?.ok_or_else(|| Refusal::new(Code::QueryInvalid, format!("no {name}"), format!("{name}=<number>")))
+    }
+
+    /// What a question is asked with; how it is answered, `format`, is not for it.
+    ///
+    /// # Errors
+    /// `query-invalid`.
+    pub fn asked(&self) -> Result<Asked, Refusal> {
+        let mut asked = Asked::default();
+        for (name, text) in self.0.iter().filter(|(name, _)| name != "format") {
+            asked.set(name, text)?;
+        }
+        Ok(asked)
     }
 
     /// # Errors

@@ -11,6 +11,8 @@ use crate::core::json::Value;
 pub const JSON: &str = "application/json";
 pub const PROBLEM: &str = "application/problem+json";
 pub const TEXT: &str = "text/plain; charset=utf-8";
+pub const CSV: &str = "text/csv; charset=utf-8; header=present";
+pub const CALENDAR: &str = "text/calendar; charset=utf-8";
 pub const BYTES: &str = "application/octet-stream";
 
 /// Kept by nobody without asking again.
@@ -45,12 +47,22 @@ pub fn with_status(status: StatusCode, mut response: Response) -> Response {
     response
 }
 
-/// Whether the reader wants the signed note rather than JSON: `text/plain` stands in Accept before JSON and wildcards.
+/// Whether the reader wants the signed note rather than JSON.
 pub fn wants_note(headers: &HeaderMap) -> bool {
+    prefers(headers, "text/plain")
+}
+
+/// Whether the reader wants a table rather than JSON.
+pub fn wants_csv(headers: &HeaderMap) -> bool {
+    prefers(headers, "text/csv")
+}
+
+/// Whether a media type stands in Accept before JSON and wildcards.
+fn prefers(headers: &HeaderMap, wanted: &str) -> bool {
     let accept = headers.get(axum::http::header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut ranges = accept.split(',').map(|range| range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    let decisive = ranges.find(|range| matches!(range.as_str(), "text/plain" | "application/json" | "application/*" | "*/*"));
-    decisive.as_deref() == Some("text/plain")
+    let decisive = ranges.find(|range| range == wanted || matches!(range.as_str(), "application/json" | "application/*" | "*/*"));
+    decisive.as_deref() == Some(wanted)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::State;
 use axum::http::header::{
     ACCEPT_LANGUAGE, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH,
     RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -18,19 +19,30 @@ use tower::ServiceExt as _;
 
 use crate::api::problem::Failed;
 use crate::api::reply::PROBLEM;
-use crate::api::{Shared, ledger, lists, records, state, submit};
+use crate::api::{Shared, ledger, lists, questions, records, state, submit};
 use crate::core::refusal::{Code, Refusal};
 use crate::limits::HTTP_REQUEST_WAIT;
 use crate::locale::Language;
+use crate::query::questions::Question;
 
 /// All addresses.
 pub fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
+    let mut router = Router::new();
+    for question in Question::ALL {
+        let answer = move |shares: State<Arc<Shared>>, uri: Uri, headers: HeaderMap| questions::answer(question, shares, uri, headers);
+        router = router.route(&format!("/api/v1/{}", question.path()), get(answer));
+    }
+    for question in [Question::Todo, Question::Overdue] {
+        let feed = move |shares: State<Arc<Shared>>, uri: Uri, headers: HeaderMap| questions::feed(question, shares, uri, headers);
+        router = router.route(&format!("/api/v1/{}.ics", question.path()), get(feed));
+    }
+    router
         .route("/api/v1/records", get(lists::records).post(submit::post))
         .route("/api/v1/records/{id}", get(records::record))
         .route("/api/v1/records/{id}/evidence", get(records::evidence))
         .route("/api/v1/evidence", get(records::evidence_of_many))
         .route("/api/v1/chain/{id}", get(lists::chain))
+        .route("/api/v1/history/{id}", get(lists::history))
         .route("/api/v1/agencies", get(lists::agencies))
         .route("/api/v1/agencies/{id}", get(lists::agency))
         .route("/api/v1/duties", get(lists::duties))

@@ -2,8 +2,10 @@
 //!
 //! 1. The body is read to its end or its bound, whatever becomes of it, so that the sender can read the answer.
 //! 2. A node that is behind, damaged or short of disk takes nothing.
-//! 3. The pool checks and keeps the record, which then is pending; or it is committed already, and the answer is final.
-//! 4. With `?wait=committed` the answer comes with the commit, with a refusal at a later head, or after 30 s as pending.
+//! 3. A text that looks as if it held a bank card, a mobile number or an e-mail address is refused, unless `?force_text=true`.
+//! 4. The pool checks and keeps the record, which then is pending; or it is committed already, and the answer is final.
+//! 5. With `?dry_run=true` a record is judged as if it came now, and nothing of it is kept.
+//! 6. With `?wait=committed` the answer comes with the commit, with a refusal at a later head, or after 30 s as pending.
 
 use std::sync::Arc;
 
@@ -18,13 +20,17 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::api::parameters::Parameters;
 use crate::api::problem::Failed;
 use crate::api::{Shared, blocking, reply};
-use crate::consensus::pool::{Source, Status, Submitted};
+use crate::consensus::pool::{Pool, Source, Status, Submitted};
 use crate::core::hash::Hash;
-use crate::core::json::object;
+use crate::core::json::{self, Strings, object};
+use crate::core::privacy::check_guesses;
+use crate::core::record::HEADER;
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules;
 use crate::health::Life;
 use crate::limits::{COMMIT_WAIT, HTTP_BODY_BYTES_MAX, HTTP_DRAIN_BYTES_MAX, REFUSAL_LOOK};
+use crate::query::QueryError;
+use crate::query::due::due_days;
 use crate::query::records::Sealed;
 
 type Answer = Result<Response, Failed>;
@@ -33,19 +39,49 @@ pub async fn post(State(shared): State<Arc<Shared>>, request: Request) -> Answer
     let (parts, body) = request.into_parts();
     let note = read_body(body).await?;
     check_media_type(&parts.headers)?;
-    let parameters = Parameters::of(&parts.uri, &["wait"])?;
-    let waits = match parameters.get("wait") {
-        None => false,
-        Some("committed") => true,
-        Some(other) => return Err(Refusal::new(Code::QueryInvalid, format!("wait={other}"), "wait=committed").into()),
-    };
+    let parameters = Parameters::of(&parts.uri, &["wait", "dry_run", "force_text"])?;
+    let waits = is_set(&parameters, "wait", "committed")?;
+    let tries = is_set(&parameters, "dry_run", "true")?;
+    if !is_set(&parameters, "force_text", "true")? {
+        check_texts(&note)?;
+    }
     check_life(shared.api.health.life())?;
     let pool = Arc::clone(&shared.api.pool);
+    if tries {
+        return try_out(&shared, pool, note).await;
+    }
     match blocking(&shared.submits, move || pool.submit(&note, Source::Client)).await?? {
         Submitted::Committed { id, position } => committed(&shared, id, position).await,
         Submitted::Pending { id } if waits => wait(&shared, id).await,
         Submitted::Pending { id } => Ok(pending(&id)),
     }
+}
+
+/// Whether a parameter is given, which has one value.
+fn is_set(parameters: &Parameters, name: &str, value: &str) -> Result<bool, Refusal> {
+    match parameters.get(name) {
+        None => Ok(false),
+        Some(given) if given == value => Ok(true),
+        Some(other) => Err(Refusal::new(Code::QueryInvalid, format!("{name}={other}"), format!("{name}={value}"))),
+    }
+}
+
+/// Refuses what looks like personal data; a note that cannot be read is left to the pool, which says what is wrong with it.
+fn check_texts(note: &[u8]) -> Result<(), Refusal> {
+    let line = note.strip_prefix(HEADER.as_bytes()).and_then(|rest| rest.split(|byte| *byte == b'\n').next());
+    let head = line.and_then(|line| json::parse(line, Strings::Strict).ok());
+    head.and_then(|head| head.get("body").map(check_guesses)).unwrap_or(Ok(()))
+}
+
+/// The verdict on a record that is not kept, with the due days that it would start.
+async fn try_out(shared: &Shared, pool: Arc<Pool>, note: Vec<u8>) -> Answer {
+    let reader = shared.api.reader.clone();
+    let verdict = blocking(&shared.submits, move || {
+        let (record, time) = pool.try_out(&note)?;
+        let due = due_days(&record, &reader, time)?;
+        Ok::<_, QueryError>(object([("due", due.into()), ("id", record.id().to_hex().into()), ("status", "acceptable".into())]))
+    });
+    Ok(reply::json(&verdict.await??))
 }
 
 /// The body, at most [`HTTP_BODY_BYTES_MAX`]; more is read on for a while and thrown away.

@@ -1,11 +1,12 @@
 //! Questions to a node: lists, one thing by its id, chains, evidence.
 
 mod evidence;
+mod history;
 
 use clap::{Args, Subcommand};
 
 use crate::cli::Global;
-use crate::cli::client::{Client, PAGE_MAX, escaped, items_of};
+use crate::cli::client::{Client, PAGE_MAX, escaped, every_page, items_of};
 use crate::cli::failure::Failure;
 use crate::cli::output::{cell, members, show, table};
 use crate::core::hash::Hash;
@@ -13,6 +14,7 @@ use crate::core::json::Value;
 use crate::core::refusal::Code;
 
 pub use evidence::EvidenceArgs;
+pub use history::HistoryArgs;
 
 #[derive(Debug, Subcommand)]
 pub enum QueryCommand {
@@ -143,20 +145,6 @@ pub fn query(command: &QueryCommand, global: &Global) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All pages as one: items in their order, what was said of them from the last page.
-fn every_page(client: &Client, path: &str) -> Result<Value, Failure> {
-    let mut items = Vec::new();
-    let mut last = Value::Bool(false);
-    client.each_page(path, |page| {
-        items.extend_from_slice(items_of(page));
-        last = page.clone();
-    })?;
-    if let Value::Object(members) = &mut last {
-        members.insert("items".to_owned(), items.into());
-    }
-    Ok(last)
-}
-
 fn list_text(answer: &Value, columns: Columns) -> String {
     let headings: Vec<_> = columns.iter().map(|(heading, _)| *heading).collect();
     let row = |item: &Value| columns.iter().map(|(_, path)| cell(item, path)).collect();
@@ -233,6 +221,12 @@ pub fn chain(args: &ChainArgs, global: &Global) -> anyhow::Result<()> {
     let answer = every_page(&client, &format!("/api/v1/chain/{}?limit={PAGE_MAX}", escaped(&args.id)))?;
     show(global, &answer, |answer| list_text(answer, RECORDS));
     Ok(())
+}
+
+/// # Errors
+/// [`Failure`].
+pub fn history(args: &HistoryArgs, global: &Global) -> anyhow::Result<()> {
+    Ok(history::tell(args, global)?)
 }
 
 /// # Errors

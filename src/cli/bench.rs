@@ -11,13 +11,14 @@
 mod floors;
 mod load;
 mod prepare;
+mod query;
 mod report;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::cli::{Global, testnet};
 use crate::node::local::LocalNetwork;
@@ -25,11 +26,23 @@ use crate::node::local::LocalNetwork;
 /// Waiting for the nodes of a fresh network.
 const READY_WAIT: Duration = Duration::from_secs(60);
 
+#[derive(Debug, Subcommand)]
+enum BenchCommand {
+    /// Ask a ledger of many records, alone and beside writes
+    Query(query::QueryArgs),
+}
+
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
   sharelog bench --records 20000 --out bench.json
-  sharelog bench --network /tmp/net --agencies 32 --json")]
+  sharelog bench --network /tmp/net --agencies 32 --json
+  sharelog bench query --records 100000"
+)]
 pub struct BenchArgs {
+    #[command(subcommand)]
+    command: Option<BenchCommand>,
     /// A folder with a running `testnet init` network; without it the benchmark starts its own
     #[arg(long, value_name = "DIR")]
     network: Option<PathBuf>,
@@ -59,14 +72,23 @@ pub struct BenchArgs {
     out: Option<PathBuf>,
 }
 
+/// The ports of an own network.
+struct Network {
+    base_port: u16,
+    http_port: u16,
+}
+
 pub fn run(args: &BenchArgs, global: &Global) -> Result<()> {
+    if let Some(BenchCommand::Query(args)) = &args.command {
+        return query::run(args, global);
+    }
     let before = floors::measure()?;
     eprintln!("floors measured: {:.0} verify_strict/s on one core", before.verify_per_s);
     let temporary = std::env::temp_dir().join(format!("sharelog-bench-{}", std::process::id()));
     let own_dir = args.dir.clone().unwrap_or_else(|| temporary.clone());
     let mut network = match &args.network {
         Some(dir) => LocalNetwork::open(dir, &std::env::current_exe()?)?,
-        None => start_network(args, &own_dir)?,
+        None => start_network(&own_dir, &Network { base_port: args.base_port, http_port: args.http_port })?,
     };
     let outcome = measure(args, &mut network);
     let clean = network.stop_all();
@@ -80,20 +102,20 @@ pub fn run(args: &BenchArgs, global: &Global) -> Result<()> {
         std::fs::remove_dir_all(&temporary).context("removing the temporary network")?;
     }
     if let Some(out) = &args.out {
-        std::fs::write(out, report.to_json() + "\n").with_context(|| format!("writing {}", out.display()))?;
+        std::fs::write(out, report.table().to_json() + "\n").with_context(|| format!("writing {}", out.display()))?;
         let markdown = out.with_extension("md");
-        std::fs::write(&markdown, report.to_markdown()).with_context(|| format!("writing {}", markdown.display()))?;
+        std::fs::write(&markdown, report.table().to_markdown()).with_context(|| format!("writing {}", markdown.display()))?;
     }
     if global.json {
-        println!("{}", report.to_json());
+        println!("{}", report.table().to_json());
     } else {
-        println!("{}", report.to_markdown());
+        println!("{}", report.table().to_markdown());
     }
     Ok(())
 }
 
-fn start_network(args: &BenchArgs, dir: &std::path::Path) -> Result<LocalNetwork> {
-    testnet::init(&testnet::InitArgs::local(dir, 4, args.base_port, args.http_port))?;
+fn start_network(dir: &std::path::Path, ports: &Network) -> Result<LocalNetwork> {
+    testnet::init(&testnet::InitArgs::local(dir, 4, ports.base_port, ports.http_port))?;
     let mut network = LocalNetwork::open(dir, &std::env::current_exe()?)?;
     network.start_all()?;
     for index in 0..network.nodes.len() {

@@ -10,6 +10,7 @@ use crate::cli::failure::Failure;
 use crate::core::genesis::Genesis;
 use crate::core::json::{self, Strings, Value};
 use crate::core::refusal::{Code, Refusal};
+use crate::locale::Language;
 
 /// A node answers within 35 s, the longest wait for a commit included.
 const ANSWER_WAIT: Duration = Duration::from_secs(40);
@@ -134,6 +135,16 @@ impl Client {
         if answer.status == 200 { Ok(answer.body) } else { Err(self.refused(&answer)) }
     }
 
+    /// As [`Client::bytes`], in the reader's language.
+    ///
+    /// # Errors
+    /// As [`Client::bytes`].
+    pub fn bytes_in(&self, path: &str, language: Language) -> Result<Vec<u8>, Failure> {
+        let request = self.agent.get(format!("{}{path}", self.base)).header("accept-language", language.tag());
+        let answer = self.answer(request.call())?;
+        if answer.status == 200 { Ok(answer.body) } else { Err(self.refused(&answer)) }
+    }
+
     /// The JSON of a GET that succeeds.
     ///
     /// # Errors
@@ -198,6 +209,23 @@ impl Client {
         self.each_page(&format!("{path}{joint}limit={PAGE_MAX}"), |page| items.extend_from_slice(items_of(page)))?;
         Ok(items)
     }
+}
+
+/// All pages as one: items in their order, what was said of them from the last page.
+///
+/// # Errors
+/// As [`Client::json`].
+pub fn every_page(client: &Client, path: &str) -> Result<Value, Failure> {
+    let mut items = Vec::new();
+    let mut last = Value::Bool(false);
+    client.each_page(path, |page| {
+        items.extend_from_slice(items_of(page));
+        last = page.clone();
+    })?;
+    if let Value::Object(members) = &mut last {
+        members.insert("items".to_owned(), items.into());
+    }
+    Ok(last)
 }
 
 /// The items of a list page.

@@ -2,6 +2,8 @@
 //!
 //! Everything goes by way of the ordinary commands, which are printed: what the demo does, a reader can type.
 
+mod timeline;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,14 +12,23 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 
 use crate::core::json::{self, Strings, Value};
+use crate::core::policy;
 use crate::node::local::LocalNetwork;
 
 /// Waiting for a node of the fresh network, or for one to catch up.
 const READY_WAIT: Duration = Duration::from_secs(60);
 const NODES: usize = 4;
+/// The day on which the Government Data Sharing Regulations came into force; the demo's clock starts there.
+const CREATED: &str = "2025-07-31T16:00:00.000Z";
+/// When the catalogue and the sharing log go in.
+const IMPORTS: &str = "2025-08-04";
+/// When a node is lost.
+const OUTAGE: &str = "2025-11-10";
 
 /// The real data, with its provenance in tests/data/PROVENANCE.md.
-const FILES: [(&str, &[u8]); 4] = [
+const FILES: [(&str, &[u8]); 6] = [
+    ("cn_divisions_hangzhou.csv", include_bytes!("../../tests/data/cn_divisions_hangzhou.csv")),
+    ("cn_holidays_2023_2026.csv", include_bytes!("../../tests/data/cn_holidays_2023_2026.csv")),
     ("tyc_agencies.csv", include_bytes!("../../tests/data/tyc_agencies.csv")),
     ("tyc_datasets.csv", include_bytes!("../../tests/data/tyc_datasets.csv")),
     ("nhsd_agreements_2021-02.csv", include_bytes!("../../tests/data/nhsd_agreements_2021-02.csv")),
@@ -57,12 +68,15 @@ pub fn run(args: &DemoArgs) -> Result<()> {
     let dir = args.dir.clone().unwrap_or_else(|| temporary.clone());
     ensure!(!dir.exists(), "{} exists already: name a folder that does not, or remove it", dir.display());
     let mut demo = Demo::begin(args, dir)?;
+    demo.frame()?;
     demo.city_catalogue()?;
     demo.outside_provider()?;
     demo.sharing_log()?;
     let delivery = demo.who_got_what()?;
     demo.evidence(&delivery)?;
+    demo.autumn()?;
     demo.lose_a_node()?;
+    demo.questions()?;
     demo.end(args)?;
     if args.dir.is_none() {
         drop(demo);
@@ -81,13 +95,30 @@ impl Demo {
         run_command(
             &binary,
             None,
-            &["testnet", "init", "--dir", &dir_text, "--validators", "4", "--base-port", &ports[0], "--http-port", &ports[1]],
+            &[
+                "testnet",
+                "init",
+                "--dir",
+                &dir_text,
+                "--validators",
+                "4",
+                "--base-port",
+                &ports[0],
+                "--http-port",
+                &ports[1],
+                "--test-clock",
+                "--created",
+                CREATED,
+            ],
         )?;
         let data = dir.join("data");
         std::fs::create_dir_all(&data).with_context(|| format!("making {}", data.display()))?;
         for (name, bytes) in FILES {
             std::fs::write(data.join(name), bytes).with_context(|| format!("writing {name}"))?;
         }
+        let mut policy = policy::default_body().as_object().cloned().context("a policy is an object")?;
+        policy.insert("test_clock".to_owned(), true.into());
+        std::fs::write(data.join("policy.json"), Value::Object(policy).to_jcs()).context("writing policy.json")?;
         let mut network = LocalNetwork::open(&dir, &binary)?;
         network.start_all()?;
         for index in 0..NODES {
@@ -113,6 +144,12 @@ impl Demo {
         run_command(&self.binary, Some(&self.network.nodes[0].http), arguments)
     }
 
+    /// As [`Demo::sharelog`], the record claiming the morning of `day`.
+    fn on(&self, day: &str, arguments: &[&str]) -> Result<Value> {
+        let at = morning(day);
+        self.sharelog(&[arguments, &["--at", &at]].concat())
+    }
+
     fn head(&self, index: usize) -> Result<(u64, u64)> {
         Ok(self.network.head(index)?)
     }
@@ -120,51 +157,57 @@ impl Demo {
     fn city_catalogue(&mut self) -> Result<()> {
         let (key, clients) = (self.path("clients/authority/authority.pem"), self.path("clients"));
         let file = self.path("data/tyc_agencies.csv");
-        let agencies = self.sharelog(&[
-            "import",
-            "agencies",
-            &file,
-            "--key",
-            &key,
-            "--keys",
-            &clients,
-            "--map",
-            "id=agency_code",
-            "--map",
-            "name_zh=agency_name",
-            "--set",
-            "level=city",
-            "--set",
-            "territory=3301",
-        ])?;
+        let agencies = self.on(
+            IMPORTS,
+            &[
+                "import",
+                "agencies",
+                &file,
+                "--key",
+                &key,
+                "--keys",
+                &clients,
+                "--map",
+                "id=agency_code",
+                "--map",
+                "name_zh=agency_name",
+                "--set",
+                "level=city",
+                "--set",
+                "territory=3301",
+            ],
+        )?;
         let file = self.path("data/tyc_datasets.csv");
-        let datasets = self.sharelog(&[
-            "import",
-            "datasets",
-            &file,
-            "--keys",
-            &clients,
-            "--map",
-            "provider=agency_code",
-            "--map",
-            "id=no",
-            "--map",
-            "title=title",
-            "--map",
-            "summary=description",
-            "--map",
-            "topic=category",
-            "--map",
-            "items=main_fields",
-            "--map",
-            "format=format",
-            "--map",
-            "frequency=update_freq",
-            "--set",
-            "class=unconditional",
-            "--on-error",
-            "skip",
-        ])?;
+        let datasets = self.on(
+            IMPORTS,
+            &[
+                "import",
+                "datasets",
+                &file,
+                "--keys",
+                &clients,
+                "--map",
+                "provider=agency_code",
+                "--map",
+                "id=no",
+                "--map",
+                "title=title",
+                "--map",
+                "summary=description",
+                "--map",
+                "topic=category",
+                "--map",
+                "items=main_fields",
+                "--map",
+                "format=format",
+                "--map",
+                "frequency=update_freq",
+                "--set",
+                "class=unconditional",
+                "--on-error",
+                "skip",
+            ],
+        )?;
         let text = format!(
             "every entry is signed by its agency's head and ordered by more than two thirds: {}; {}",
             counts(&agencies),
@@ -202,47 +245,53 @@ impl Demo {
         for vkey in &vkeys {
             admit.extend(["--keys", vkey]);
         }
-        self.sharelog(&admit)?;
+        self.on(IMPORTS, &admit)?;
         let file = self.path("data/nhsd_agreements_2021-02.csv");
-        let agencies = self.sharelog(&[
-            "import",
-            "agencies",
-            &file,
-            "--key",
-            &key,
-            "--keys",
-            &clients,
-            "--map",
-            "id=organisation",
-            "--map",
-            "name_en=organisation",
-            "--map",
-            "line=org_type",
-            "--set",
-            "level=outside",
-        ])?;
+        let agencies = self.on(
+            IMPORTS,
+            &[
+                "import",
+                "agencies",
+                &file,
+                "--key",
+                &key,
+                "--keys",
+                &clients,
+                "--map",
+                "id=organisation",
+                "--map",
+                "name_en=organisation",
+                "--map",
+                "line=org_type",
+                "--set",
+                "level=outside",
+            ],
+        )?;
         let file = self.path("data/nhsd_releases_2021-02.csv");
-        let datasets = self.sharelog(&[
-            "import",
-            "datasets",
-            &file,
-            "--keys",
-            &clients,
-            "--map",
-            "id=dataset",
-            "--map",
-            "title=dataset",
-            "--set",
-            "provider=nhs-digital",
-            "--set",
-            "class=conditional",
-            "--set",
-            "conditions=data sharing agreement",
-            "--set",
-            "purposes=health and care",
-            "--set",
-            "frequency=irregular",
-        ])?;
+        let datasets = self.on(
+            IMPORTS,
+            &[
+                "import",
+                "datasets",
+                &file,
+                "--keys",
+                &clients,
+                "--map",
+                "id=dataset",
+                "--map",
+                "title=dataset",
+                "--set",
+                "provider=nhs-digital",
+                "--set",
+                "class=conditional",
+                "--set",
+                "conditions=data sharing agreement",
+                "--set",
+                "purposes=health and care",
+                "--set",
+                "frequency=irregular",
+            ],
+        )?;
         self.step(
             "An outside provider: NHS Digital and its recipients",
             &format!("bodies beyond the city join the same register: {}; {}", counts(&agencies), counts(&datasets)),
@@ -256,37 +305,40 @@ impl Demo {
         let journal = self.path("deliveries.journal");
         let before = self.head(0)?;
         let begun = Instant::now();
-        let deliveries = self.sharelog(&[
-            "import",
-            "deliveries",
-            &releases,
-            "--agreements",
-            &agreements,
-            "--keys",
-            &clients,
-            "--receipts",
-            "20",
-            "--journal",
-            &journal,
-            "--map",
-            "requester=recipient",
-            "--map",
-            "dataset=dataset",
-            "--map",
-            "agreement=agreement_ref",
-            "--map",
-            "batch=row_id",
-            "--map",
-            "basis=legal_basis",
-            "--set",
-            "provider=nhs-digital",
-            "--map",
-            "agreement.ref=agreement_ref",
-            "--map",
-            "agreement.purpose=objective_excerpt",
-            "--on-error",
-            "skip",
-        ])?;
+        let deliveries = self.on(
+            IMPORTS,
+            &[
+                "import",
+                "deliveries",
+                &releases,
+                "--agreements",
+                &agreements,
+                "--keys",
+                &clients,
+                "--receipts",
+                "20",
+                "--journal",
+                &journal,
+                "--map",
+                "requester=recipient",
+                "--map",
+                "dataset=dataset",
+                "--map",
+                "agreement=agreement_ref",
+                "--map",
+                "batch=row_id",
+                "--map",
+                "basis=legal_basis",
+                "--set",
+                "provider=nhs-digital",
+                "--map",
+                "agreement.ref=agreement_ref",
+                "--map",
+                "agreement.purpose=objective_excerpt",
+                "--on-error",
+                "skip",
+            ],
+        )?;
         let after = self.head(0)?;
         let records = (after.1 - before.1) - (after.0 - before.0);
         let rate = records as f64 / begun.elapsed().as_secs_f64();
@@ -348,11 +400,11 @@ impl Demo {
         let last = NODES - 1;
         self.network.kill(last);
         println!("    killed the node of {} (kill -9)", self.network.nodes[last].agency);
-        let key = self.path("clients/agency-0/office.pem");
+        let (key, at) = (self.path("clients/agency-0/office.pem"), morning(OUTAGE));
         let begun = Instant::now();
         for index in 0..20 {
             let (id, title) = (format!("agency-0:outage-{index}"), format!("Duty taken up during the outage, {index}"));
-            self.quiet(&["duty", "declare", "--id", &id, "--title", &title, "--basis", "Demo Act", "--key", &key])?;
+            self.quiet(&["duty", "declare", "--id", &id, "--title", &title, "--basis", "Demo Act", "--key", &key, "--at", &at])?;
         }
         let went_on = begun.elapsed();
         let (height, size) = self.head(0)?;
@@ -395,6 +447,7 @@ impl Demo {
         println!("  export SHARELOG_NODE={http}");
         println!("  sharelog query datasets --agency 380120000J");
         println!("  sharelog query requests --agency nhs-digital --limit 5");
+        println!("  sharelog todo --agency 380020000A");
         println!("  curl {http}/api/v1/status");
         println!("  curl {http}/checkpoint");
         println!("  sharelog verify {} --genesis {}", self.path("delivery.evidence.json"), self.network.genesis_hash);
@@ -434,6 +487,11 @@ fn run_command(binary: &Path, node: Option<&str>, arguments: &[&str]) -> Result<
         bail!("the command ended with {}: {}", out.status, String::from_utf8_lossy(&out.stdout));
     }
     json::parse(out.stdout.trim_ascii_end(), Strings::WithNotes).map_err(|refusal| anyhow::anyhow!("the command's answer: {refusal}"))
+}
+
+/// Nine o'clock of a day at the ledger's offset, UTC+8.
+fn morning(day: &str) -> String {
+    format!("{day}T01:00:00.000Z")
 }
 
 fn quoted(argument: &str) -> String {

@@ -1,4 +1,4 @@
-//! `sharelog key`: make, show and rotate keys.
+//! `sharelog key`: make, show, rotate and revoke keys.
 
 use std::path::PathBuf;
 
@@ -22,6 +22,8 @@ pub enum KeyCommand {
     Show(ShowArgs),
     /// Replace an agency's key on the ledger
     Rotate(kinds::RotateArgs),
+    /// End an agency's key on the ledger
+    Revoke(kinds::RevokeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +66,7 @@ pub fn run(command: &KeyCommand, global: &Global) -> Result<()> {
         KeyCommand::Generate(args) => generate(args, global),
         KeyCommand::Show(args) => show(args, global),
         KeyCommand::Rotate(args) => kinds::rotate(args, global),
+        KeyCommand::Revoke(args) => kinds::revoke(args, global),
     }
 }
 

@@ -1,7 +1,9 @@
-//! `sharelog node`: make a home, run a node.
+//! `sharelog node`: make a home, run a node, admit or remove a follower.
 
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -12,10 +14,16 @@ use crate::cli::genesis::{
     AGENCY_DIR, AgencyFlags, GENESIS_FILE, KEYS_DIR, PART_FILE, Part, ValidatorPart, make_agency_keys, make_empty_dir, parse_role,
     read_genesis, roles_or_usual, write_new,
 };
+use crate::cli::kinds;
 use crate::config::{self, Written};
 use crate::core::json::object;
 use crate::core::key::Role;
 use crate::keystore::{KeySource, NodeKeys, peer_id};
+
+/// How many pools glibc's allocator keeps (mallopt(3)).
+const MEMORY_POOLS: &str = "MALLOC_ARENA_MAX";
+/// So many threads allocate at once without waiting; others share.
+const MEMORY_POOLS_MAX: &str = "4";
 
 #[derive(Debug, Subcommand)]
 pub enum NodeCommand {
@@ -23,6 +31,10 @@ pub enum NodeCommand {
     Init(Box<InitArgs>),
     /// Run the node of a home until SIGTERM or Ctrl-C
     Run(RunArgs),
+    /// Put an agency's follower on every node's allow-list
+    Admit(kinds::AdmitNodeArgs),
+    /// Take a follower off the allow-list
+    Remove(kinds::RemoveNodeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -65,13 +77,28 @@ pub struct RunArgs {
 pub fn run(command: &NodeCommand, global: &Global) -> Result<()> {
     match command {
         NodeCommand::Init(args) => init(args, global),
+        NodeCommand::Admit(args) => kinds::admit_node(args, global),
+        NodeCommand::Remove(args) => kinds::remove_node(args, global),
         NodeCommand::Run(args) => {
+            bound_memory_pools();
             for name in config::unknown_variables() {
                 anstream::eprintln!("sharelog: {name} is no setting and is ignored");
             }
             check_home(&args.home)?;
             crate::node::run::run(&args.home)
         }
+    }
+}
+
+/// Starts this process over with fewer of the C library's memory pools, unless their number is set already: it is read at
+/// a process's start alone. Eight for each core, the default, keep a third more memory than a node uses, and on larger
+/// machines a multiple. Where that fails, the node runs with what there is.
+fn bound_memory_pools() {
+    if std::env::var_os(MEMORY_POOLS).is_none()
+        && let Ok(program) = std::env::current_exe()
+    {
+        let error = Command::new(program).args(std::env::args_os().skip(1)).env(MEMORY_POOLS, MEMORY_POOLS_MAX).exec();
+        anstream::eprintln!("sharelog: {MEMORY_POOLS} is not set: {error}");
     }
 }
 

@@ -19,6 +19,7 @@ use crate::config::{self, Written};
 use crate::core::genesis::Genesis;
 use crate::core::json::{Value, object};
 use crate::core::key::{PublicKey, Role};
+use crate::core::policy::default_body;
 use crate::core::time::Time;
 use crate::keystore::{self, KeySource, NodeKeys};
 
@@ -66,12 +67,25 @@ pub struct InitArgs {
     /// A policy, the body of policy.set as JSON (default: the one in config/policy.example.json)
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+    /// Blocks take their time from the records' own claims (--at), from --created on: to live through months in a minute
+    #[arg(long, requires = "created")]
+    pub test_clock: bool,
 }
 
 impl InitArgs {
     /// A local network with fresh keys, as the benchmark starts one.
     pub fn local(dir: &Path, validators: u16, base_port: u16, http_port: u16) -> Self {
-        InitArgs { dir: dir.to_owned(), validators, base_port, http_port, name: NAME.to_owned(), seed: None, created: None, policy: None }
+        InitArgs {
+            dir: dir.to_owned(),
+            validators,
+            base_port,
+            http_port,
+            name: NAME.to_owned(),
+            seed: None,
+            created: None,
+            policy: None,
+            test_clock: false,
+        }
     }
 
     fn source(&self) -> KeySource {
@@ -201,10 +215,16 @@ fn make_genesis(args: &InitArgs, nodes: &[PlannedNode], keys: &[NodeKeys], clien
         Some(ValidatorPart { keys, consensus_address: &node.consensus, records_address: &node.records })
     };
     let part = |client: &Client| Part::new(&AgencyFlags::plain(&client.agency), client.keys.clone(), validator(&client.agency));
+    let mut policy = args.policy.as_deref().map(read_json).transpose()?;
+    if args.test_clock {
+        let mut members = policy.unwrap_or_else(default_body).as_object().cloned().unwrap_or_default();
+        members.insert("test_clock".to_owned(), true.into());
+        policy = Some(Value::Object(members));
+    }
     let genesis = assemble(Plan {
         name: &args.name,
         created: args.created,
-        policy: args.policy.as_deref().map(read_json).transpose()?,
+        policy,
         calendars: Vec::new(),
         parts: clients.iter().map(part).collect(),
     });

@@ -18,11 +18,12 @@ mod pending;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use tokio::sync::watch;
 
+use crate::consensus::clock::Clock;
 use crate::consensus::pool::lately::Lately;
 use crate::consensus::pool::pending::Pending;
 use crate::core::hash::Hash;
@@ -124,6 +125,17 @@ impl Pool {
         outcome
     }
 
+    /// Parses, verifies and judges a record as [`Pool::submit`] does, and keeps nothing of it; with the time at which it
+    /// was judged.
+    ///
+    /// # Errors
+    /// The codes of statuses 400, 403, 409, 413.
+    pub fn try_out(&self, leaf: &[u8]) -> Result<(Record, Time), Refusal> {
+        let record = Record::parse(leaf, &self.reader.genesis().origin)?;
+        let time = self.judge(&record)?;
+        Ok((record, time))
+    }
+
     /// The pending or lately seen record with this leaf hash, its signatures already verified.
     pub fn by_leaf_hash(&self, leaf_hash: &Hash) -> Option<Arc<Record>> {
         let records = self.records();
@@ -207,6 +219,9 @@ impl Pool {
     /// Judges the waiting records of peers again.
     pub fn retry_waiting(&self) {
         let waiting = std::mem::take(&mut self.records().waiting);
+        if waiting.is_empty() {
+            return;
+        }
         waiting.into_values().collect::<Vec<_>>().into_par_iter().for_each(|(since, record)| {
             if let Err(refusal) = self.consider(&record, Source::Peer)
                 && is_early(&refusal)
@@ -268,7 +283,7 @@ impl Pool {
             return Ok(answer);
         }
         let room = self.records().pending.room_for(&record.by, record.leaf().len());
-        if let Err(refusal) = room.and_then(|()| self.judge(record)) {
+        if let Err(refusal) = room.and_then(|()| self.judge(record).map(|_| ())) {
             // A committed id is answered with its place, whatever else is wrong; to judge a new one includes that look.
             return rules::position_of(&self.reader, &id).map(|position| Submitted::Committed { id, position }).ok_or(refusal);
         }
@@ -287,14 +302,17 @@ impl Pool {
         Some(Submitted::Pending { id })
     }
 
-    /// Judges a record at the place after the head; verifies its signatures unless that was done before.
-    fn judge(&self, record: &Record) -> Result<(), Refusal> {
+    /// Judges a record at the place after the head; verifies its signatures unless that was done before. Gives the block time
+    /// that it was judged at.
+    fn judge(&self, record: &Record) -> Result<Time, Refusal> {
         let verified_before = record.signatures_verified();
         let head = self.reader.head();
-        let time = now().max(head.time.plus_ms(1));
-        let rules = self.policy(head.height).rules;
-        let block = BlockContext { height: head.height.saturating_add(1), position: head.size, time, rules };
-        let verdict = rules::apply(&self.reader, record, &block).map(|_| ());
+        let policy = self.policy(head.height);
+        let time = Clock::of(&policy).block_time(head.time, Duration::ZERO, std::iter::once(record.at));
+        let height = head.height.saturating_add(1);
+        let rules = rules::rules_in_force(&self.reader, height);
+        let block = BlockContext { height, position: head.size, time, rules };
+        let verdict = rules::apply(&self.reader, record, &block).map(|_| time);
         let verified = record.signatures_verified().saturating_sub(verified_before);
         self.metrics.signatures_verified.inc_by(u64::try_from(verified).expect("a note has at most 100 lines"));
         verdict
@@ -366,11 +384,4 @@ impl Pool {
 /// Whether a newer head may judge otherwise; a lack of room is no matter of heads.
 fn is_early(refusal: &Refusal) -> bool {
     refusal.may_pass_later() && !matches!(refusal.code, Code::Quota | Code::PoolFull)
-}
-
-/// This node's clock.
-fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let unix_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-    Time::from_unix_ms(0).expect("the first moment").plus_ms(unix_ms)
 }

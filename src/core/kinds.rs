@@ -7,15 +7,23 @@ mod agency_admit;
 mod agency_change;
 mod agency_standing;
 mod calendar_set;
+mod catalogue_course;
+mod collect_notice;
+mod correction;
 mod dataset_publish;
+mod dispute;
 mod duty_declare;
+mod finding;
+mod grant_course;
 mod key_revoke;
 mod key_rotate;
 mod node;
 mod policy_set;
 mod record_amend;
+mod request_course;
 mod share_answer;
 mod share_deliver;
+mod share_extend;
 mod share_receipt;
 mod share_request;
 mod territory_set;
@@ -26,15 +34,23 @@ pub(crate) use agency_admit::{AgencyMembers, check_agency_members};
 pub use agency_change::AgencyChange;
 pub use agency_standing::{AgencyRetire, AgencySuspend};
 pub use calendar_set::CalendarSet;
+pub use catalogue_course::{DatasetRetire, DatasetReview, DutyRetire};
+pub use collect_notice::CollectNotice;
+pub use correction::{CorrectionClose, CorrectionFile};
 pub use dataset_publish::DatasetPublish;
+pub use dispute::{DisputeDecide, DisputeFile, DisputeRefer};
 pub use duty_declare::DutyDeclare;
+pub use finding::{FindingClose, FindingFile, FindingRectify};
+pub use grant_course::{ShareDispose, ShareEnd, ShareResume, ShareSuspend, ShareUse};
 pub use key_revoke::KeyRevoke;
 pub use key_rotate::KeyRotate;
 pub use node::{NodeAdmit, NodeRemove};
 pub use policy_set::PolicySet;
 pub use record_amend::RecordAmend;
+pub use request_course::{ShareSupplement, ShareWithdraw};
 pub use share_answer::ShareAnswer;
 pub use share_deliver::ShareDeliver;
+pub use share_extend::ShareExtend;
 pub use share_receipt::{ReceiptResult, ShareReceipt};
 pub use share_request::{RequestedDataset, ShareRequest};
 pub use territory_set::TerritorySet;
@@ -51,6 +67,7 @@ use crate::core::refusal::{Code, Refusal};
 use crate::core::rules::{BlockContext, Subjects};
 use crate::core::state::{Changes, Rows};
 use crate::core::tables::{self, AgencyRow, RECORD, RecordRow, Status, end_of_chain, stands_for};
+use crate::core::time::Day;
 
 macro_rules! kinds {
     ($($variant:ident = $text:literal,)*) => {
@@ -105,6 +122,26 @@ kinds! {
     ShareAnswer = "share.answer",
     ShareDeliver = "share.deliver",
     ShareReceipt = "share.receipt",
+    DutyRetire = "duty.retire",
+    DatasetRetire = "dataset.retire",
+    DatasetReview = "dataset.review",
+    ShareSupplement = "share.supplement",
+    ShareWithdraw = "share.withdraw",
+    ShareExtend = "share.extend",
+    ShareSuspend = "share.suspend",
+    ShareResume = "share.resume",
+    ShareEnd = "share.end",
+    ShareUse = "share.use",
+    ShareDispose = "share.dispose",
+    CorrectionFile = "correction.file",
+    CorrectionClose = "correction.close",
+    DisputeFile = "dispute.file",
+    DisputeRefer = "dispute.refer",
+    DisputeDecide = "dispute.decide",
+    CollectNotice = "collect.notice",
+    FindingFile = "finding.file",
+    FindingRectify = "finding.rectify",
+    FindingClose = "finding.close",
     PolicySet = "policy.set",
     CalendarSet = "calendar.set",
     TerritorySet = "territory.set",
@@ -167,15 +204,30 @@ impl Place<'_> {
 
     /// The row of the record's only reference, which must be a `wanted`; `rules` number its absence and another kind.
     pub fn referred(&self, wanted: Kind, rules: [&'static str; 2]) -> Result<(Hash, RecordRow), Refusal> {
+        self.referred_of(&[wanted], rules)
+    }
+
+    /// As [`Place::referred`], for one of several kinds.
+    pub fn referred_of(&self, wanted: &[Kind], rules: [&'static str; 2]) -> Result<(Hash, RecordRow), Refusal> {
         let id = only_ref(self.record);
-        let expected = format!("id of a committed {}", wanted.as_str());
+        let expected = || format!("id of a committed {}", wanted.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(" or "));
         let Some(row) = RecordRow::read(self.state, &id) else {
-            return Err(Refusal::rule(rules[0], Code::RefUnknown, id.to_hex(), expected));
+            return Err(Refusal::rule(rules[0], Code::RefUnknown, id.to_hex(), expected()));
         };
-        if !row.is(wanted) {
-            return Err(Refusal::rule(rules[1], Code::RefWrong, id.to_hex(), expected));
+        if !wanted.iter().any(|kind| row.is(*kind)) {
+            return Err(Refusal::rule(rules[1], Code::RefWrong, id.to_hex(), expected()));
         }
         Ok((id, row))
+    }
+
+    /// The block's day at the ledger's offset.
+    pub fn date(&self) -> Day {
+        self.block.time.day(tables::utc_offset_minutes(self.state))
+    }
+
+    /// As [`Place::date`], for a row.
+    pub fn day(&self) -> String {
+        self.date().to_string()
     }
 }
 
@@ -261,6 +313,22 @@ fn check_party(place: &Place<'_>, party: &str, rule: &'static str) -> Result<(),
         return Err(Refusal::rule(rule, Code::NotParty, place.record.by.as_str(), expected));
     }
     Ok(())
+}
+
+/// The writer holds a trusted authority key, and covers an agency, which stands for itself at the end of its chain.
+fn covers(place: &Place<'_>, agency: &str) -> bool {
+    tables::covers(place.state, &place.record.by, &end_of_chain(place.state, agency))
+}
+
+/// The request that a record's only reference belongs to, with its two parties.
+fn add_request_subjects(state: &dyn Rows, record: &Record, subjects: &mut Subjects) {
+    let id = only_ref(record);
+    let request = RecordRow::read(state, &id).and_then(|row| row.request_in(state, &id));
+    if let Some(row) = request.and_then(|request| RecordRow::read(state, &request)) {
+        subjects.add_agency(row.provider());
+        subjects.add_agency(row.requester());
+        subjects.request = request;
+    }
 }
 
 /// Names in en or zh, at least one, each Highly Restrictive; `rules` number the two.
@@ -357,12 +425,16 @@ fn check_basis(fields: &mut Fields<'_>) -> Result<(), Refusal> {
 }
 
 const FREQUENCIES: [&str; 9] = ["once", "realtime", "daily", "weekly", "monthly", "quarterly", "halfyearly", "yearly", "irregular"];
+
+/// What a grant may be: an answer that agrees, a decision that the data are shared.
+const GRANTS: [Kind; 2] = [Kind::ShareAnswer, Kind::DisputeDecide];
+const TERRITORY_LEVELS: [&str; 4] = ["city", "district", "street", "community"];
 const MODES: [&str; 3] = ["file", "api", "query"];
 
 /// `term`, if present: two days, the second not before the first.
-fn check_optional_term(fields: &mut Fields<'_>, rule: &'static str) -> Result<(), Refusal> {
+fn optional_term(fields: &mut Fields<'_>, rule: &'static str) -> Result<Option<(Day, Day)>, Refusal> {
     if !fields.has("term") {
-        return Ok(());
+        return Ok(None);
     }
     let mut term = fields.object("term")?;
     let (from, to) = (term.day("from")?, term.day("to")?);
@@ -375,7 +447,7 @@ fn check_optional_term(fields: &mut Fields<'_>, rule: &'static str) -> Result<()
             "an end that is not before the start",
         ));
     }
-    Ok(())
+    Ok(Some((from, to)))
 }
 
 /// The row of a declared duty.

@@ -56,6 +56,19 @@ pub fn guesses(body: &Value) -> Vec<Guess> {
     found
 }
 
+/// The refusal that a client and a submitting node give for [`guesses`], unless they are forced.
+///
+/// # Errors
+/// `text-forbidden`, naming the members and not what they hold.
+pub fn check_guesses(body: &Value) -> Result<(), Refusal> {
+    let found: Vec<_> = guesses(body).iter().map(|guess| format!("what looks like a {} in {}", guess.looks.as_str(), guess.path)).collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    let expected = "text without personal data; where it is none, force it: --force-text, or force_text=true over HTTP";
+    Err(Refusal::new(Code::TextForbidden, found.join(", "), expected))
+}
+
 /// Free texts inside a member that is none itself, such as the purposes of counts.
 fn nested(value: &Value, path: &str, found: &mut Vec<Guess>) {
     match value {

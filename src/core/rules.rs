@@ -19,8 +19,8 @@
 //! | `agency` | agency id in ASCII lower case | `{"id","keys":[vkeys, ascending],"level","line"?,"parent"?,"position","status","successor"?,"territory"?}`; position 0 for an agency of the genesis file; status active, suspended or retired |
 //! | `batch` | `<grant id>/<batch>` | position of the delivery |
 //! | `calendar` | year | the calendar's body |
-//! | `dataset` | dataset id | `{"class","position","provider","version"}` of the newest version |
-//! | `duty` | duty id | `{"agency","position"}` |
+//! | `dataset` | dataset id | `{"class","position","provider","retired"?,"reviewed"?,"version"}` of the newest version; retired: true; reviewed: its outcome |
+//! | `duty` | duty id | `{"agency","position","retired"?}`; retired: true |
 //! | `key` | `<agency id>/<role>+<key id in hex>` | `[{"from"?,"public","revoked"?,"until"?}]`: the keys with this name and key id, nearly always one; no `from`: of the genesis file; `revoked` is `true` for one that key.revoke ended and that was not replaced since |
 //! | `name` | SHA-256 in hex of the skeleton (UTS 39) of a name's NFKC case fold | id of the agency that took the name |
 //! | `node` | agency id in ASCII lower case | `[{"addresses","peer","publication","records"}]`: the followers that it admitted, ascending by peer; no row: none |
@@ -29,11 +29,12 @@
 //! | `policy` | `body` | the body of the policy in force |
 //! | `policy` | `rules` | `[{"from","rules"}]`, ascending: the rule set in force and those to follow, by their first heights |
 //! | `public` | base64 of a public key | `true`: registered, for whatever use; the key inside a peer id too |
-//! | `record` | record id | `{"kind","position"}` and `"by"`, the writer, of a kind that record.amend may amend, save share.request and share.answer; of a share.request, `"class","closed"?,"datasets","provider","requester"` (closed: id of its answer); of a share.answer, `"datasets"?,"provider","request","requester"` (no datasets: it refuses); of a share.deliver, `"closed"?,"commitment","grant","rows"?` (closed: id of its receipt) |
+//! | `record` | record id | `{"kind","position"}` and `"by"`, the writer, of a kind that record.amend may amend, save share.request and share.answer; of a share.request, `"asked"?,"backflow"?,"class","closed"?,"datasets","extended"?,"given"?,"limit","pauses"?,"provider","requester","start","withdrawn"?` (closed: id of its answer or withdrawal; start, asked, given: days; limit, backflow: working days; extended: `{clock: days}`); of a grant (share.answer, dispute.decide), `"datasets"?,"disposed"?,"ended"?,"provider","request","requester","suspended"?,"term_to"?` (no datasets: it grants nothing); of a share.deliver, `"closed"?,"commitment","grant","rows"?` (closed: id of its receipt); of a share.receipt `"delivery"` and, of a mismatch, `"extended"?,"limit","provider","start"`; of a correction.file, `"closed"?,"grant","request"`; of a dispute.file, `"closed"?,"extended"?,"limit","provider","referred"?,"request","requester","start"`; of a finding.file, `"agency","closed"?,"due"?,"extended"?,"limit","start"`; of a duty.retire, `"extended"?,"limit","provider","start"`; of the other share, correction and dispute kinds `"request"` |
 //! | `role` | `authority` | the agencies that hold a trusted authority key and are not retired, ascending |
 //! | `role` | `follower` | the agencies that have followers, ascending |
 //! | `role` | `validator` | the agencies that are, were or will be validators, ascending |
 //! | `territory` | code | `{"level","parent"?,"position"}` of the newest territory.set with this code |
+//! | `use` | `<grant id>/<period>` | position of the share.use |
 //! | `validator` | agency id in ASCII lower case | `[{"addresses","from","peer","publication","records"}]`, ascending by `from`: where the validator is reached from a height on; it stays when the validator is removed |
 //! | `validators` | `changed` | `{"agencies","height","power"}`: the agencies whose membership or keys the newest changing block changed, ascending; its height; the power of the last set before it |
 //! | `validators` | `heights` | the first heights of all validator sets, ascending |

@@ -5,18 +5,21 @@
 
 mod agencies;
 mod nodes;
+mod sharing;
 
 use std::sync::Arc;
 
 pub use agencies::{
-    AGENCY, AgencyRow, Membership, OPEN, ROLE, Status, acting_authorities, add_authority, add_open, authorities, covering_authority,
-    covers, end_of_chain, end_open, hand_over_open, open_count, put_agency, put_authorities, remove_authority, stands_for,
+    AGENCY, AgencyRow, Membership, ROLE, Status, acting_authorities, add_authority, add_open, authorities, covering_authority, covers,
+    end_of_chain, end_open, hand_over_open, open_count, put_agency, put_authorities, remove_authority, stands_for,
 };
 
 pub use nodes::{
     Reach, ReachRow, admitted_nodes, all_validators, changed_in_block, followers, put_admitted_nodes, put_changed, put_first_validators,
     put_reach, put_set, set_heights, validator_set,
 };
+
+pub use sharing::{DutyRow, USE, extension_max, limit, pauses_on_supplement, utc_offset_minutes, working_days};
 
 use crate::core::hash::Hash;
 use crate::core::json::{Value, object};

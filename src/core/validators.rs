@@ -62,6 +62,21 @@ impl ValidatorSet {
         ValidatorSet::new(items.iter().map(member).collect::<Result<_, _>>()?)
     }
 
+    /// From a row of the state, whose members were checked before they were written; `None` for another shape.
+    pub(crate) fn from_row(row: &Value) -> Option<Self> {
+        let member = |item: &Value| {
+            let text = |name| item.get(name).and_then(Value::as_str);
+            Some(Member {
+                agency: text("agency")?.to_owned(),
+                consensus: PublicKey::from_registered(text("consensus")?)?,
+                cosigner: PublicKey::from_registered(text("cosigner")?)?,
+                power: item.get("power")?.as_u64()?,
+            })
+        };
+        let members = row.as_array()?.iter().map(member).collect::<Option<_>>()?;
+        Some(ValidatorSet { members })
+    }
+
     pub fn members(&self) -> &[Member] {
         &self.members
     }

@@ -30,6 +30,7 @@ use crate::keystore::{self, NodeKeys};
 use crate::limits::{DISK_LOOK, STOP_WAIT};
 use crate::metrics::Metrics;
 use crate::net::Swarm;
+use crate::query::book::BookKeeper;
 use crate::store::{self, Reader, Writer};
 
 /// Runs the node of `home` until SIGTERM or SIGINT; a clean end takes at most 10 s.
@@ -104,8 +105,10 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: &NodeKeys, writer: 
     let pool = Pool::new(reader.clone(), metrics.clone());
     let checkpoints = Checkpoints::new(reader.clone(), copy(&keys.publication), data.join("checkpoint.note"))?;
     let listener = TcpListener::bind(config.http).await.with_context(|| format!("listening on {}", config.http))?;
+    let book = Arc::new(BookKeeper::new(reader.clone()));
     let api = Api {
         reader: reader.clone(),
+        book: book.clone(),
         pool: pool.clone(),
         checkpoints: checkpoints.clone(),
         health: health.clone(),
@@ -147,6 +150,7 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: &NodeKeys, writer: 
     tasks.spawn("engine", engine.run(stop.clone()));
     tasks.spawn("record swarm", swarm.run(stop.clone()));
     tasks.spawn("cosigner", cosigner.run(stop.clone()));
+    tasks.spawn("book", book.run(stop.clone()));
     tasks.spawn("HTTP", api::serve(Arc::new(api), listener, stop.clone()));
     tasks.spawn("disk watch", watch_disk(data, config.disk_free_bytes_min, health, stop.clone()));
     tracing::info!(http = %config.http, "running");

@@ -1,15 +1,19 @@
 //! The chain of a record: everything it rests on and everything that rests on it, in order.
 //!
 //! A record reaches those in its `refs`; a request also reaches its duty and the published versions of its datasets, a
-//! delivery the version it names, a publication its duty, a delegated duty the one it is delegated from.
+//! delivery the version it names, a publication its duty, a delegated duty the one it is delegated from, a notice of collection
+//! its duty, a review or a retirement what it reviews or retires.
 //!
 //! 1. Backwards, these links are followed from the asked record; there are few.
-//! 2. Forwards, sources of ascending positions are merged: from a duty its publications and requests, from a publication its
-//!    requests, from a request all that belongs to it, from a delivery its receipt. A record that opens a source of its own
-//!    does so when the merge comes to it, so that each is read at most once.
+//! 2. Forwards, sources of ascending positions are merged: from a duty its publications, requests, notices and retirement, from
+//!    a publication its requests, reviews and retirement, from a request or its answer all that belongs to the request, from
+//!    any other record what refers to it. A record that opens a source of its own does so when the merge comes to it, so that
+//!    each is read at most once.
+//! 3. Findings, disputes, amendments and extensions refer to records of any kind. They are few: where a request's many records
+//!    come from one source, all of them are looked through for those that refer to one that belongs to an open request.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use crate::core::hash::Hash;
 use crate::core::json::Value;
@@ -44,7 +48,7 @@ pub fn list(reader: &Reader, id: &Hash, filter: &Filter) -> Result<Value, QueryE
         page.push(item);
         last = Some(position);
     }
-    let mut merge = Merge { reader, size, sources: Vec::new(), next: BinaryHeap::new() };
+    let mut merge = Merge::new(reader, size);
     merge.open(position, &record, page.start())?;
     while let Some(position) = merge.advance()? {
         let shown = position >= page.start();
@@ -79,12 +83,18 @@ fn backwards(reader: &Reader, position: u64, record: &Record) -> Result<BTreeMap
 fn links(reader: &Reader, position: u64, record: &Record) -> Result<Vec<u64>, QueryError> {
     let mut links: Vec<u64> = record.refs.iter().filter_map(|id| rules::position_of(reader, id)).collect();
     let body = record.body_value();
-    let duty = ["duty", "delegated_from"].into_iter().filter_map(|name| body.get(name).and_then(Value::as_str));
+    let retired_duty = (record.kind.as_str() == "duty.retire").then_some("id");
+    let duty = ["duty", "delegated_from"].into_iter().chain(retired_duty).filter_map(|name| text(&body, name));
     for duty in duty {
         links.extend(newest(reader, &format!("duty:{duty}"), Kind::DutyDeclare, position, |body| text(body, "id") == Some(duty))?);
     }
     for (id, version) in versions(&body) {
         let wanted = |body: &Value| text(body, "id") == Some(id) && number(body, "version") == Some(version);
+        links.extend(newest(reader, &format!("dataset:{id}"), Kind::DatasetPublish, position, wanted)?);
+    }
+    if let Some(id) = text(&body, "id").filter(|_| matches!(record.kind.as_str(), "dataset.review" | "dataset.retire")) {
+        let version = number(&body, "version");
+        let wanted = |body: &Value| text(body, "id") == Some(id) && version.is_none_or(|version| number(body, "version") == Some(version));
         links.extend(newest(reader, &format!("dataset:{id}"), Kind::DatasetPublish, position, wanted)?);
     }
     links.retain(|link| *link < position);
@@ -107,6 +117,11 @@ fn number(body: &Value, name: &str) -> Option<u64> {
     body.get(name).and_then(Value::as_u64)
 }
 
+/// Whether a review's body names this dataset and version.
+fn is_of_version(body: &Value, id: &str, version: u64) -> bool {
+    text(body, "id") == Some(id) && number(body, "version") == Some(version)
+}
+
 /// The newest record of `kind` under `term` before `to` whose body is wanted.
 fn newest(reader: &Reader, term: &str, kind: Kind, to: u64, wanted: impl Fn(&Value) -> bool) -> Result<Option<u64>, QueryError> {
     let mut walk = Walk::new(reader, vec![kind_term(kind), term.to_owned()], 0, to);
@@ -123,67 +138,114 @@ fn kind_term(kind: Kind) -> String {
     format!("kind:{}", kind.as_str())
 }
 
+/// Kinds that may refer to any record of a request without being found under the request.
+const ATTACHED: [&str; 4] = ["finding.file", "dispute.file", "record.amend", "share.extend"];
+
 /// Ascending positions of many sources, each position once.
-struct Merge<'a> {
+pub(crate) struct Merge<'a> {
     reader: &'a Reader,
     size: u64,
     sources: Vec<Source<'a>>,
     /// Next position of each source that has one.
     next: BinaryHeap<Reverse<(u64, usize)>>,
+    /// Those whose records come from one source.
+    requests: BTreeSet<Hash>,
 }
 
 struct Source<'a> {
     walk: Walk<'a>,
-    /// Only records whose body names this dataset and version.
-    version: Option<(String, u64)>,
+    only: Only,
+}
+
+impl Source<'_> {
+    fn is_certain(&self) -> bool {
+        !matches!(self.only, Only::Attached)
+    }
+}
+
+/// Which of a source's records belong to the chain.
+pub(crate) enum Only {
+    All,
+    /// Those whose body names this dataset and version.
+    Version(String, u64),
+    /// Those that refer to a record of an open request.
+    Attached,
 }
 
 impl<'a> Merge<'a> {
+    /// Without sources yet; positions below `size`.
+    pub fn new(reader: &'a Reader, size: u64) -> Self {
+        Merge { reader, size, sources: Vec::new(), next: BinaryHeap::new(), requests: BTreeSet::new() }
+    }
+
     /// Opens the sources of what rests on `record`. Those in which every position belongs to the chain start at `start`.
     fn open(&mut self, position: u64, record: &Record, start: u64) -> Result<(), QueryError> {
         let body = record.body_value();
         let after = position.saturating_add(1);
-        let whole = after.max(start);
         let id = text(&body, "id").unwrap_or_default();
-        let version = number(&body, "version").map(|version| (id.to_owned(), version));
+        let is_one_of_many = matches!(record.kind, Kind::ShareAnswer | Kind::ShareDeliver | Kind::ShareReceipt);
+        let own = if is_one_of_many { rules::subjects(self.reader, record).request } else { None };
+        if own.is_some_and(|request| self.requests.contains(&request)) {
+            return Ok(());
+        }
         match record.kind {
             Kind::DutyDeclare => {
-                for kind in [Kind::DutyDeclare, Kind::DatasetPublish, Kind::ShareRequest] {
-                    self.add(vec![kind_term(kind), format!("duty:{id}")], after, None)?;
+                for kind in ["duty.declare", "dataset.publish", "share.request", "duty.retire", "collect.notice"] {
+                    self.add(vec![format!("kind:{kind}"), format!("duty:{id}")], after, Only::All)?;
                 }
             }
-            Kind::DatasetPublish => self.add(vec![kind_term(Kind::ShareRequest), format!("dataset:{id}")], after, version)?,
-            Kind::ShareRequest => self.add(vec![format!("request:{}", record.id())], whole, None)?,
-            // A request takes one answer: all that belongs to it and comes later rests on the answer.
-            Kind::ShareAnswer if self.sources.is_empty() => {
-                let request = record.refs.first().map(|id| format!("request:{id}"));
-                self.add(request.into_iter().collect(), whole, None)?;
+            Kind::DatasetPublish => {
+                let only = || number(&body, "version").map_or(Only::All, |version| Only::Version(id.to_owned(), version));
+                for kind in ["share.request", "dataset.review"] {
+                    self.add(vec![format!("kind:{kind}"), format!("dataset:{id}")], after, only())?;
+                }
+                self.add(vec!["kind:dataset.retire".to_owned(), format!("dataset:{id}")], after, Only::All)?;
             }
-            Kind::ShareDeliver if self.sources.is_empty() => self.add(vec![format!("ref:{}", record.id())], whole, None)?,
+            Kind::ShareRequest => return self.open_request(record.id(), after, start),
+            // A request takes one answer: nearly all that belongs to it and comes later rests on the answer.
+            Kind::ShareAnswer => {
+                if let Some(request) = record.refs.first() {
+                    return self.open_request(*request, after, start);
+                }
+            }
             _ => {}
+        }
+        self.add(vec![format!("ref:{}", record.id())], after, Only::All)
+    }
+
+    /// All that belongs to a request from `after` on, and what refers to any of it.
+    fn open_request(&mut self, request: Hash, after: u64, start: u64) -> Result<(), QueryError> {
+        let is_first = self.requests.is_empty();
+        if self.requests.insert(request) {
+            self.add(vec![format!("request:{request}")], after.max(start), Only::All)?;
+        }
+        for kind in ATTACHED.into_iter().filter(|_| is_first) {
+            self.add(vec![format!("kind:{kind}")], after, Only::Attached)?;
         }
         Ok(())
     }
 
-    fn add(&mut self, terms: Vec<String>, from: u64, version: Option<(String, u64)>) -> Result<(), QueryError> {
+    /// Adds the positions from `from` on under all of `terms`, of which `only` some belong to the chain.
+    pub fn add(&mut self, terms: Vec<String>, from: u64, only: Only) -> Result<(), QueryError> {
         if self.sources.len() >= CHAIN_LINKS_MAX {
             let found = format!("more than {CHAIN_LINKS_MAX} duties, datasets and requests in one chain");
             return Err(Refusal::new(Code::QueryInvalid, found, "the id of a later record of the chain").into());
         }
-        self.sources.push(Source { walk: Walk::new(self.reader, terms, from, self.size), version });
+        self.sources.push(Source { walk: Walk::new(self.reader, terms, from, self.size), only });
         self.pull(self.sources.len() - 1)
     }
 
     /// Puts the next position of source `index` on the heap.
     fn pull(&mut self, index: usize) -> Result<(), QueryError> {
-        let source = &mut self.sources[index];
-        while let Step::At(position) = source.walk.advance(usize::MAX)? {
-            let fits = match &source.version {
-                Some((id, version)) => {
+        while let Step::At(position) = self.sources[index].walk.advance(usize::MAX)? {
+            let fits = match &self.sources[index].only {
+                Only::All => true,
+                Only::Version(id, version) => {
                     let body = indexed(self.reader, position)?.body_value();
-                    versions(&body).contains(&(id.as_str(), *version))
+                    versions(&body).contains(&(id.as_str(), *version)) || is_of_version(&body, id, *version)
                 }
-                None => true,
+                // Requests are opened up to the moment when this position comes up; it is judged then.
+                Only::Attached => true,
             };
             if fits {
                 self.next.push(Reverse((position, index)));
@@ -193,19 +255,37 @@ impl<'a> Merge<'a> {
         Ok(())
     }
 
-    /// The next position.
-    fn advance(&mut self) -> Result<Option<u64>, QueryError> {
-        let Some(Reverse((position, index))) = self.next.pop() else {
-            return Ok(None);
-        };
-        self.pull(index)?;
-        while let Some(Reverse((same, index))) = self.next.peek().copied() {
-            if same != position {
-                break;
+    /// Whether a record refers to one that belongs to an open request.
+    fn is_attached(&self, record: &Record) -> Result<bool, QueryError> {
+        for id in &record.refs {
+            let Some((_, referred)) = find(self.reader, id)? else {
+                continue;
+            };
+            let request = rules::subjects(self.reader, &referred).request;
+            if self.requests.contains(id) || request.is_some_and(|request| self.requests.contains(&request)) {
+                return Ok(true);
             }
-            self.next.pop();
-            self.pull(index)?;
         }
-        Ok(Some(position))
+        Ok(false)
+    }
+
+    /// The next position.
+    pub fn advance(&mut self) -> Result<Option<u64>, QueryError> {
+        while let Some(Reverse((position, index))) = self.next.pop() {
+            let mut is_certain = self.sources[index].is_certain();
+            self.pull(index)?;
+            while let Some(Reverse((same, index))) = self.next.peek().copied() {
+                if same != position {
+                    break;
+                }
+                self.next.pop();
+                is_certain |= self.sources[index].is_certain();
+                self.pull(index)?;
+            }
+            if is_certain || self.is_attached(&indexed(self.reader, position)?)? {
+                return Ok(Some(position));
+            }
+        }
+        Ok(None)
     }
 }

@@ -78,23 +78,41 @@ impl Filter {
 }
 
 impl Moment {
-    fn parse(text: &str) -> Result<Self, Refusal> {
+    /// # Errors
+    /// `query-invalid`.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
         let expected = "a time as 2026-11-25T01:02:03.000Z or a day as 2026-11-25";
         let time = Time::parse(text).map(Moment::Time);
         time.or_else(|_| Day::parse(text).map(Moment::Day)).map_err(|_| Refusal::new(Code::QueryInvalid, text, expected))
     }
 
     /// The first moment of a day; for days before 1970 the first moment there is.
-    fn start(self, offset_minutes: u64) -> Time {
+    pub fn start(self, offset_minutes: u64) -> Time {
         let first = || Time::from_unix_ms(0).expect("zero is below the year 10000");
         match self {
             Moment::Time(time) => time,
             Moment::Day(day) => day.start(offset_minutes).unwrap_or_else(first),
         }
     }
+
+    /// The last moment of a day.
+    pub fn end(self, offset_minutes: u64) -> Time {
+        match self {
+            Moment::Time(time) => time,
+            Moment::Day(day) => {
+                let before = |next: Time| Time::from_unix_ms(next.unix_ms().saturating_sub(1));
+                let last = || self.start(offset_minutes).plus_ms(86_399_999);
+                day.next().and_then(|next| before(Moment::Day(next).start(offset_minutes))).unwrap_or_else(last)
+            }
+        }
+    }
 }
 
-fn parse_limit(text: &str) -> Result<u64, Refusal> {
+/// A page's length.
+///
+/// # Errors
+/// `query-invalid`.
+pub fn parse_limit(text: &str) -> Result<u64, Refusal> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse()
         .ok()

@@ -15,6 +15,7 @@ use crate::core::refusal::{Code, Refusal};
 use crate::core::rules::{self, BlockContext};
 use crate::core::state::{Changes, Overlay, Rows, next_state};
 use crate::core::time::Time;
+use crate::limits::RECORDS_PER_THREAD_MIN;
 use crate::log::entry::BlockEntry;
 use crate::log::merkle::{Frontier, leaf_hash};
 use crate::store::Head;
@@ -224,6 +225,9 @@ fn parse_all(
     known: &dyn Fn(&Hash) -> Option<Arc<Record>>,
 ) -> Result<Vec<Arc<Record>>, (usize, Refusal)> {
     let given: Vec<_> = leaves.iter().map(|leaf| known(&leaf_hash(leaf))).collect();
+    if given.iter().all(Option::is_some) {
+        return Ok(given.into_iter().flatten().collect());
+    }
     let parse = |(leaf, given): (&Arc<[u8]>, Option<Arc<Record>>)| match given {
         Some(record) => Ok(record),
         None => Record::parse(leaf, &genesis.origin).map(Arc::new),
@@ -237,7 +241,7 @@ fn parse_all(
 pub fn verify_signatures(rows: &dyn Rows, records: &[Arc<Record>]) {
     let mut keys: BTreeMap<(&str, Role, KeyId), Option<PublicKey>> = BTreeMap::new();
     let mut wanted = Vec::new();
-    for record in records {
+    for record in records.iter().filter(|record| record.signatures_verified() < record.signatures.len()) {
         for (index, line) in record.signatures.iter().enumerate() {
             let find = || {
                 let mut keys = rules::agency_keys(rows, &line.agency).into_iter();
@@ -248,7 +252,10 @@ pub fn verify_signatures(rows: &dyn Rows, records: &[Arc<Record>]) {
             }
         }
     }
-    wanted.par_iter().for_each(|(record, index, key)| {
+    if wanted.is_empty() {
+        return;
+    }
+    wanted.par_iter().with_min_len(RECORDS_PER_THREAD_MIN).for_each(|(record, index, key)| {
         record.verifies(*index, key);
     });
 }

@@ -263,7 +263,7 @@ impl Reader {
     pub fn row(&self, table: Table, key: &str) -> Result<Option<Arc<Value>>, StoreError> {
         let view = self.view()?;
         let key = rows::encode_key(table, key);
-        if let Some(value) = view.layers.iter().rev().find_map(|layer| layer.rows.get(&key)) {
+        if let Some(value) = view.row(&key) {
             return Ok(value.clone());
         }
         let began = match self.shared.rows.get(&key) {

@@ -82,6 +82,12 @@ impl RowCache {
         }
     }
 
+    /// Whether it is known that sled holds no row under the key.
+    pub fn is_absent(&self, key: &[u8]) -> bool {
+        let held = self.0.lock().expect("no holder panics");
+        held.absent.new.contains_key(key) || held.absent.old.contains_key(key)
+    }
+
     /// Puts in what sled held, unless a batch was written since the read began.
     pub fn put(&self, began: Began, key: Vec<u8>, found: Option<Arc<Value>>) {
         let mut held = self.0.lock().expect("no holder panics");
@@ -121,8 +127,10 @@ mod tests {
             let began = cache.get(&key).unwrap_err();
             cache.put(began, key.clone(), older.clone());
             assert_eq!(cache.get(&key).unwrap(), older);
+            assert_eq!(cache.is_absent(&key), older.is_none());
             cache.written([key.clone()].iter());
             cache.put(began, key.clone(), older);
+            assert!(!cache.is_absent(&key));
             let began = cache.get(&key).unwrap_err();
             cache.put(began, key.clone(), newer.clone());
             assert_eq!(cache.get(&key).unwrap(), newer);

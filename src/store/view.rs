@@ -31,6 +31,7 @@ pub struct Layer {
     pub leaves: usize,
     /// By encoded key; `None` is a deleted row.
     pub rows: BTreeMap<Vec<u8>, Option<Arc<Value>>>,
+    filter: Filter,
     pub terms: BTreeMap<TermKey, Vec<u64>>,
     pub tiles: HashMap<TileId, Tile>,
 }
@@ -43,15 +44,52 @@ impl Layer {
             edges.push(*leaf, &mut tiles);
         }
         let entry = execution.leaf_hashes.last().copied().unwrap_or_default();
+        let rows = encode_rows(&execution.changes);
         Layer {
             made: Instant::now(),
             mark: Mark { height: execution.entry.height, entry, state: execution.entry.state },
             leaves: execution.leaf_hashes.len(),
-            rows: encode_rows(&execution.changes),
+            filter: Filter::of(&rows),
+            rows,
             terms: index::by_term(&execution.terms),
             tiles: tiles.into_iter().collect(),
         }
     }
+}
+
+/// Which keys a layer may hold: nearly all that are asked for stand in no layer, and a search costs a microsecond in each.
+#[derive(Debug)]
+struct Filter(Vec<u64>);
+
+/// Bits per key: one key in 16 that a layer does not hold is searched for all the same.
+const FILTER_BITS_PER_KEY: usize = 16;
+
+impl Filter {
+    fn of(rows: &BTreeMap<Vec<u8>, Option<Arc<Value>>>) -> Self {
+        let words = (rows.len() * FILTER_BITS_PER_KEY).div_ceil(64).max(1);
+        let mut filter = Filter(vec![0; words]);
+        for key in rows.keys() {
+            let (word, bit) = filter.place(checksum(key));
+            filter.0[word] |= bit;
+        }
+        filter
+    }
+
+    fn may_hold(&self, checksum: u64) -> bool {
+        let (word, bit) = self.place(checksum);
+        self.0[word] & bit != 0
+    }
+
+    /// The word and the bit in it.
+    fn place(&self, checksum: u64) -> (usize, u64) {
+        let words = u64::try_from(self.0.len()).expect("a length fits in 64 bits");
+        let word = usize::try_from((checksum >> 6) % words).expect("below a length");
+        (word, 1 << (checksum % 64))
+    }
+}
+
+fn checksum(key: &[u8]) -> u64 {
+    crc32fast::hash(key).into()
 }
 
 fn encode_rows(changes: &Changes) -> BTreeMap<Vec<u8>, Option<Arc<Value>>> {
@@ -67,8 +105,8 @@ pub fn genesis_batch(genesis: &Genesis) -> Batch {
     batch
 }
 
-/// Layers as one batch: of a row the last value alone, of a term one entry.
-pub fn merge(layers: &[Arc<Layer>]) -> Batch {
+/// Layers as one batch: of a row the last value alone, of a term one entry. `cache` knows of most rows that they are new.
+pub fn merge(layers: &[Arc<Layer>], cache: &RowCache) -> Batch {
     let mut last_rows = BTreeMap::new();
     let mut terms: BTreeMap<&TermKey, Vec<u64>> = BTreeMap::new();
     let mut batch = Batch::default();
@@ -82,7 +120,10 @@ pub fn merge(layers: &[Arc<Layer>]) -> Batch {
         }
     }
     for (key, value) in last_rows {
-        batch.write(key.clone(), value.as_ref().map(|value| rows::encode_value(value)));
+        match value {
+            Some(value) if cache.is_absent(key) => batch.add(key.clone(), rows::encode_value(value)),
+            _ => batch.write(key.clone(), value.as_ref().map(|value| rows::encode_value(value))),
+        }
     }
     for (term, positions) in terms {
         if let Some(first) = positions.first() {
@@ -104,6 +145,14 @@ pub struct View {
     pub edges: Edges,
     /// Not yet in sled, oldest first.
     pub layers: Vec<Arc<Layer>>,
+}
+
+impl View {
+    /// The newest value of a row among the layers; `Some(None)` for one that is deleted.
+    pub fn row(&self, key: &[u8]) -> Option<&Option<Arc<Value>>> {
+        let sum = checksum(key);
+        self.layers.iter().rev().filter(|layer| layer.filter.may_hold(sum)).find_map(|layer| layer.rows.get(key))
+    }
 }
 
 /// Shared by the writer, the thread that writes to sled, and the readers.

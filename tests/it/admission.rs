@@ -31,7 +31,7 @@ pub fn secret(label: &str) -> SecretKey {
     SecretKey::from_seed(Hash::of(label.as_bytes()).as_bytes())
 }
 
-fn public(label: &str) -> PublicKey {
+pub fn public(label: &str) -> PublicKey {
     secret(label).public()
 }
 
@@ -81,6 +81,7 @@ pub struct Ledger {
     pub genesis: Genesis,
     pub rows: MemoryRows,
     pub position: u64,
+    pub height: u64,
     pub now: Time,
     drafts: u64,
 }
@@ -94,7 +95,7 @@ impl Ledger {
         let genesis = Genesis::parse(&genesis_parts(change)).unwrap();
         let mut rows = MemoryRows::default();
         rows.apply(&genesis.rows());
-        Ledger { genesis, rows, position: 1, now: Time::parse("2026-11-25T01:02:03.000Z").unwrap(), drafts: 0 }
+        Ledger { genesis, rows, position: 1, height: 1, now: Time::parse("2026-11-25T01:02:03.000Z").unwrap(), drafts: 0 }
     }
 
     /// The key of `<agency>/<role>` under its name on this ledger.
@@ -129,7 +130,7 @@ impl Ledger {
     }
 
     pub fn block(&self) -> BlockContext {
-        BlockContext { height: 1, position: self.position, time: self.now, rules: 1 }
+        BlockContext { height: self.height, position: self.position, time: self.now, rules: 1 }
     }
 
     pub fn judge(&self, note: &str) -> Result<(Record, Changes), Refusal> {
@@ -149,17 +150,39 @@ impl Ledger {
     /// A record of the kind's usual signer, not applied.
     pub fn note(&mut self, by: &str, kind: Kind, refs: &[Hash], body: &serde_json::Value) -> String {
         let role = match kind {
-            Kind::AgencyAdmit => Role::Authority,
-            Kind::DatasetPublish => Role::Head,
+            Kind::AgencyAdmit | Kind::AgencyChange | Kind::AgencySuspend | Kind::AgencyRetire | Kind::PolicySet | Kind::CalendarSet => {
+                Role::Authority
+            }
+            Kind::ShareExtend | Kind::TerritorySet | Kind::ValidatorAdd | Kind::ValidatorChange | Kind::ValidatorRemove => Role::Authority,
+            Kind::DatasetPublish | Kind::NodeAdmit | Kind::NodeRemove => Role::Head,
             _ => Role::Office,
         };
+        self.note_by(by, kind, refs, body, &[(by, role)])
+    }
+
+    /// A record signed by the keys of `<agency>/<role>`, not applied.
+    pub fn note_by(&mut self, by: &str, kind: Kind, refs: &[Hash], body: &serde_json::Value, signers: &[(&str, Role)]) -> String {
         let draft = self.draft(by, kind, refs, body);
-        self.sign(&draft, &[self.signer(by, role)])
+        let signers: Vec<_> = signers.iter().map(|(agency, role)| self.signer(agency, *role)).collect();
+        self.sign(&draft, &signers)
     }
 
     /// Submits a record of the kind's usual signer.
     pub fn add(&mut self, by: &str, kind: Kind, refs: &[Hash], body: &serde_json::Value) -> Result<Hash, Refusal> {
         let note = self.note(by, kind, refs, body);
+        self.submit(&note)
+    }
+
+    /// Submits a record signed by the keys of `<agency>/<role>`.
+    pub fn add_by(
+        &mut self,
+        by: &str,
+        kind: Kind,
+        refs: &[Hash],
+        body: &serde_json::Value,
+        signers: &[(&str, Role)],
+    ) -> Result<Hash, Refusal> {
+        let note = self.note_by(by, kind, refs, body, signers);
         self.submit(&note)
     }
 }

@@ -52,6 +52,8 @@ fn each_check_holds() {
     refused("address", |parts| parts.validators[0].addresses[0].push_str("/p2p/x"));
     refused("agency twice", |parts| parts.agencies[1] = parts.agencies[0].clone());
     refused("letter case", |parts| parts.agencies[1].id = "AGENCY-0".to_owned());
+    refused("names of letter case", |parts| set(&mut parts.agencies[0].body, "names", value(&json!({"zh": "AGENCY-1"}))));
+    refused("names alike", |parts| set(&mut parts.agencies[0].body, "names", value(&json!({"zh": "agency-l"}))));
     refused("parent", |parts| set(&mut parts.agencies[0].body, "parent", "agency-9".into()));
     refused("own parent", |parts| set(&mut parts.agencies[0].body, "parent", "agency-0".into()));
     refused("territory", |parts| set(&mut parts.agencies[0].body, "territory", "x".into()));

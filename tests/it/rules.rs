@@ -124,7 +124,8 @@ fn agency_admit() {
     let twin = changed(&changed(&good, "id", json!("AGENCY-0")), "keys", json!([]));
     story.refused("authority", Kind::AgencyAdmit, &[], &twin, Code::Duplicate, "R-ADMIT-5");
     let empty = changed(&changed(&good, "id", json!("91350100M000100Y43")), "keys", json!([]));
-    story.ledger.add("authority", Kind::AgencyAdmit, &[], &changed(&empty, "scheme", json!("uscc"))).unwrap();
+    let company = changed(&changed(&empty, "scheme", json!("uscc")), "names", json!({"en": "A Company"}));
+    story.ledger.add("authority", Kind::AgencyAdmit, &[], &company).unwrap();
 
     let position = story.ledger.position;
     story.ledger.add("authority", Kind::AgencyAdmit, &[], &good).unwrap();

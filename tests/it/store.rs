@@ -8,11 +8,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ledger::{CACHE_BYTES, Ledger};
+use sharelog::core::book::Book;
+use sharelog::core::book::at::AsOf;
+use sharelog::core::clocks::{Clock, Moment, Wanted};
 use sharelog::core::hash::Hash;
+use sharelog::core::json::Value;
+use sharelog::core::key::Role;
+use sharelog::core::kinds::Kind;
+use sharelog::core::record::Record;
 use sharelog::core::rules;
 use sharelog::core::time::Time;
 use sharelog::log::entry::BlockEntry;
 use sharelog::log::merkle::{consistency_proof, inclusion_proof, leaf_hash, root_at, verify_consistency, verify_inclusion};
+use sharelog::query::book::BookKeeper;
 use sharelog::store::execution::{self, BlockFault};
 use sharelog::store::{Block, Reader, StoreError, check, open, rebuild};
 
@@ -119,6 +127,49 @@ fn blocks_rows_and_indexes_are_there_at_once_and_after_a_restart() {
     expect(&reader);
     writer.close().unwrap();
     assert!(disk_bytes(&dir.path().join("log")) <= before);
+}
+
+#[test]
+fn the_book_keeps_up_with_the_log_and_tells_past_moments() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::new();
+    let (mut writer, reader) = ledger.open(dir.path());
+    let keeper = BookKeeper::new(reader.clone());
+    let receipts = |as_of: AsOf| {
+        let book = keeper.caught_up().unwrap();
+        let mut count = 0;
+        let wanted = Wanted { clock: Some(Clock::Receipt), ..Wanted::default() };
+        Moment::new(&book, as_of).obligations(&wanted, &mut |_| count += 1);
+        count
+    };
+    let now = |reader: &Reader| AsOf { size: reader.head().size, time: reader.head().time };
+    assert_eq!((receipts(now(&reader)), keeper.caught_up().unwrap().size()), (0, 0));
+    let (records, grant) = ledger.grant();
+    ledger.append(&mut writer, &records);
+    let before = now(&reader);
+    for _ in 0..12 {
+        let deliveries: Vec<_> = (0..100).map(|_| ledger.delivery(grant)).collect();
+        ledger.append(&mut writer, &deliveries);
+    }
+    ledger.append(&mut writer, &[]);
+    assert_eq!((receipts(now(&reader)), receipts(before)), (1_200, 0));
+    let book = keeper.caught_up().unwrap();
+    assert_eq!((book.size(), book.time()), (reader.head().size, reader.head().time));
+    // Record by record, as a tool without the leaves does it.
+    let mut other = Book::new(reader.genesis());
+    for block in blocks(&reader) {
+        for (position, leaf) in (block.entry.first..).zip(&block.records) {
+            other.take(&Record::parse(leaf, &reader.genesis().origin).unwrap(), position, block.entry.time);
+        }
+        other.pass(block.entry.position + 1, block.entry.time);
+    }
+    assert_eq!(format!("{:?}", book.as_of(other.time())), format!("{:?}", other.as_of(book.time())));
+    let mut all = [Vec::new(), Vec::new()];
+    for (found, book) in all.iter_mut().zip([&*book, &other]) {
+        Moment::new(book, now(&reader)).obligations(&Wanted::default(), &mut |obligation| found.push(obligation));
+    }
+    assert_eq!(all[0], all[1]);
+    assert!(!all[0].is_empty());
 }
 
 #[test]
@@ -424,6 +475,28 @@ fn a_block_that_is_not_what_its_records_give_is_refused() {
     assert!(matches!(replayed(&empty.entry, &[]), Err(BlockFault::Entry { member: "time", .. })));
     let misplaced = Block { entry: BlockEntry { height: 3, ..block.entry.clone() }, ..block.clone() };
     assert!(matches!(writer.append(&misplaced, &ledger.block(&reader, &records).1), Err(StoreError::Misplaced { height: 3 })));
+}
+
+/// A policy may name rules that this program does not have: it applies what it can, then stops and says so, also when opened.
+#[test]
+fn a_store_stops_before_a_rule_set_that_it_does_not_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::new();
+    let (mut writer, reader) = ledger.open(dir.path());
+    let mut body = sharelog::core::policy::default_body();
+    let Value::Object(members) = &mut body else { panic!() };
+    members.insert("rules".to_owned(), 2.into());
+    let policy = ledger.record(0, Kind::PolicySet, Role::Authority, Vec::new(), body);
+    ledger.append(&mut writer, &[policy]);
+    let (block, execution) = ledger.block(&reader, &[]);
+    assert_eq!(block.entry.rules, 1, "the height after the policy's keeps the old rules");
+    let stopped = writer.append(&block, &execution);
+    assert!(matches!(stopped, Err(StoreError::RulesUnknown { height: 3, rules: 2 })), "{stopped:?}");
+    assert_eq!(reader.head().height, 2);
+    drop(reader);
+    writer.close().unwrap();
+    let opened = open(dir.path(), ledger.genesis.clone(), CACHE_BYTES).map(|_| ());
+    assert!(matches!(opened, Err(StoreError::RulesUnknown { height: 3, rules: 2 })), "{opened:?}");
 }
 
 #[test]

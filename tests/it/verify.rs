@@ -11,7 +11,7 @@ use sharelog::log::merkle::inclusion_proof;
 use sharelog::log::proof::TlogProof;
 use sharelog::verify::{Pin, Verdict, known_lines, verify};
 
-use super::ledger::{FIRST_SET, Ledger, SECOND_SET, Signed, Story, admission, delivery, opening, record_id, rotation, set};
+use super::ledger::{FIRST_SET, Ledger, SECOND_SET, Signed, Story, admission, agency_key, delivery, opening, record_id, rotation, set};
 
 fn judge(evidence: &Evidence, later: Option<&str>) -> Verdict {
     let hash = Hash::of(evidence.genesis.to_jcs().as_bytes());
@@ -75,6 +75,34 @@ const OLD: Key<'static> = ("provider", Role::Office, 0);
 const NEW: Key<'static> = ("provider", Role::Office, 1);
 const NEWER: Key<'static> = ("provider", Role::Office, 2);
 const RECOVERY: Key<'static> = ("provider", Role::Recovery, 0);
+
+fn revoke<'a>(by: &'a str, generation: u32, keys: &'a [Key<'a>]) -> Draft<'a> {
+    let (_, vkey) = agency_key(&Ledger::new().origin, "provider", Role::Office, generation);
+    (by, Kind::KeyRevoke, object([("key", vkey.to_string().into()), ("reason", "lost".into())]), keys)
+}
+
+#[test]
+fn a_key_that_the_file_shows_revoked_signs_no_more() {
+    let ok = |records: &[_]| {
+        let verdict = judge(&shown(records), None);
+        assert!(verdict.ok, "{:?}", verdict.failed);
+    };
+    ok(&[admit(), deliver(&[OLD]), revoke("provider", 0, &[OLD])]);
+    ok(&[admit(), revoke("authority", 0, &[AUTHORITY]), rotate("provider", 0, 1, &[RECOVERY, NEW]), deliver(&[NEW])]);
+    ok(&[admit(), revoke("provider", 1, &[RECOVERY]), rotate("provider", 1, 2, &[RECOVERY, NEWER]), deliver(&[NEWER])]);
+    let no = |records: &[_], why| refused(&shown(records), "records", why);
+    no(&[admit(), revoke("provider", 0, &[RECOVERY]), deliver(&[OLD])], "key-revoked");
+    no(&[admit(), revoke("provider", 0, &[OLD]), rotate("provider", 0, 1, &[OLD, NEW])], "key-revoked");
+    no(&[admit(), revoke("provider", 0, &[OLD]), revoke("provider", 0, &[RECOVERY])], "key-revoked");
+    let (first, second) = (rotate("provider", 0, 1, &[RECOVERY, NEW]), rotate("provider", 0, 2, &[RECOVERY, NEWER]));
+    no(&[admit(), revoke("provider", 0, &[OLD]), first, second], "key-revoked");
+    no(&[admit(), revoke("provider", 0, &[("provider", Role::Head, 0)])], "role-wrong");
+    no(&[admit(), revoke("provider", 1, &[OLD])], "role-wrong");
+    // Among `keys` it ends the key as well.
+    let mut hidden = shown(&[admit(), revoke("provider", 0, &[RECOVERY]), deliver(&[OLD])]);
+    hidden.keys = hidden.entries.drain(..2).collect();
+    refused(&hidden, "records", "key-revoked");
+}
 
 #[test]
 fn keys_are_trusted_from_after_they_came_until_they_were_replaced() {

@@ -34,7 +34,7 @@ pub struct Latency {
 }
 
 impl Latency {
-    fn of(mut spans_ms: Vec<f64>) -> Self {
+    pub fn of(mut spans_ms: Vec<f64>) -> Self {
         spans_ms.sort_by(f64::total_cmp);
         let at = |share: f64| spans_ms.get(((spans_ms.len() as f64 - 1.0) * share).round() as usize).copied().unwrap_or(f64::NAN);
         Latency { records: spans_ms.len(), p50_ms: at(0.5), p99_ms: at(0.99) }

@@ -17,7 +17,7 @@ use crate::node::local::LocalNetwork;
 /// A provider with a grant to deliver under.
 pub struct Writer {
     origin: String,
-    agency: String,
+    pub agency: String,
     office: (VerifierKey, SecretKey),
     grant: Hash,
     run: u64,

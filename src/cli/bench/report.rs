@@ -80,51 +80,63 @@ impl Report {
         self.saturation.rss_mib.iter().copied().collect::<Option<Vec<_>>>()?.into_iter().reduce(f64::max)
     }
 
-    /// Name, value, unit: one row of the report each.
-    fn rows(&self) -> Vec<(&'static str, f64, &'static str)> {
+    /// One row for each figure.
+    pub fn table(&self) -> Table {
         let run = &self.saturation;
-        let mut rows = vec![
-            ("validators", self.validators as f64, ""),
-            ("agencies", f64::from(self.agencies), ""),
-            ("verify_strict_per_s", self.floors.verify_per_s, "1/s"),
-            ("sha256_per_s", self.floors.sha256_per_s, "1/s"),
-            ("fdatasync_p50", self.floors.fdatasync_ms, "ms"),
-            ("light_records", self.light.records as f64, ""),
-            ("light_latency_p50", self.light.p50_ms, "ms"),
-            ("light_latency_p99", self.light.p99_ms, "ms"),
-            ("record_bytes", self.leaf_bytes_per_record, "bytes"),
-            ("committed_records", run.records as f64, ""),
-            ("committed_blocks", run.blocks as f64, ""),
-            ("committed_records_per_s", run.records as f64 / run.seconds, "1/s"),
-            ("saturated_latency_p50", run.latency.p50_ms, "ms"),
-            ("saturated_latency_p99", run.latency.p99_ms, "ms"),
-        ];
+        let mut table = Table::default();
+        table.row("validators", self.validators as f64, "");
+        table.row("agencies", f64::from(self.agencies), "");
+        table.row("verify_strict_per_s", self.floors.verify_per_s, "1/s");
+        table.row("sha256_per_s", self.floors.sha256_per_s, "1/s");
+        table.row("fdatasync_p50", self.floors.fdatasync_ms, "ms");
+        table.latency("light", &self.light);
+        table.row("record_bytes", self.leaf_bytes_per_record, "bytes");
+        table.row("committed_blocks", run.blocks as f64, "");
+        table.row("committed_records", run.records as f64, "");
+        table.row("committed_records_per_s", run.records as f64 / run.seconds, "1/s");
+        table.latency("saturated", &run.latency);
         if let Some(cpu_us) = self.cpu_us() {
-            rows.push(("cpu_per_record_and_validator", cpu_us, "us"));
-            rows.push(("cpu_over_one_verification", cpu_us / self.verify_us(), "ratio"));
+            table.row("cpu_per_record_and_validator", cpu_us, "us");
+            table.row("cpu_over_one_verification", cpu_us / self.verify_us(), "ratio");
         }
         if let Some(rss) = self.rss_max_mib() {
-            rows.push(("node_memory_max", rss, "MiB"));
+            table.row("node_memory_max", rss, "MiB");
         }
         if let Some(disk) = &self.disk {
             let leaves = disk.leaf_bytes as f64;
-            rows.push(("disk_per_record", disk.data_bytes as f64 / run.records as f64, "bytes"));
-            rows.push(("disk_over_record_bytes", disk.data_bytes as f64 / leaves, "ratio"));
-            rows.push(("log_over_record_bytes", disk.log_bytes as f64 / leaves, "ratio"));
+            table.row("disk_per_record", disk.data_bytes as f64 / run.records as f64, "bytes");
+            table.row("disk_over_record_bytes", disk.data_bytes as f64 / leaves, "ratio");
+            table.row("log_over_record_bytes", disk.log_bytes as f64 / leaves, "ratio");
         }
-        rows
+        table
+    }
+}
+
+/// Figures in their order: name, value, unit.
+#[derive(Clone, Debug, Default)]
+pub struct Table(Vec<(String, f64, &'static str)>);
+
+impl Table {
+    pub fn row(&mut self, name: &str, value: f64, unit: &'static str) {
+        self.0.push((name.to_owned(), value, unit));
+    }
+
+    /// How many, and the two percentiles.
+    pub fn latency(&mut self, name: &str, latency: &Latency) {
+        self.row(&format!("{name}_count"), latency.records as f64, "");
+        self.row(&format!("{name}_latency_p50"), latency.p50_ms, "ms");
+        self.row(&format!("{name}_latency_p99"), latency.p99_ms, "ms");
     }
 
     pub fn to_json(&self) -> String {
-        let members: Vec<_> =
-            self.rows().into_iter().map(|(name, value, unit)| (name, serde_json::json!({ "unit": unit, "value": value }))).collect();
-        serde_json::Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()).to_string()
+        let member = |(name, value, unit): &(String, f64, &str)| (name.clone(), serde_json::json!({ "unit": unit, "value": value }));
+        serde_json::Value::Object(self.0.iter().map(member).collect()).to_string()
     }
 
     pub fn to_markdown(&self) -> String {
         let mut out = String::from("| figure | value | unit |\n| --- | ---: | --- |\n");
-        for (name, value, unit) in self.rows() {
-            let digits = if value.fract() == 0.0 || value >= 1_000.0 { 0 } else { 2 };
+        for (name, value, unit) in &self.0 {
+            let digits = if value.fract() == 0.0 || *value >= 1_000.0 { 0 } else { 2 };
             writeln!(out, "| {} | {value:.digits$} | {unit} |", name.replace('_', " ")).expect("writing to a string");
         }
         out

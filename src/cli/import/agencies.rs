@@ -2,23 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 
 use crate::cli::Global;
 use crate::cli::failure::Failure;
 use crate::cli::import::fields::{Field, Mapping, check_known, needed, optional};
-use crate::cli::import::keys::Signer;
 use crate::cli::import::ledger::{self, KnownAgency, fold};
 use crate::cli::import::run::{OnError, Run, Want};
 use crate::cli::import::table::{Row, Table};
-use crate::cli::import::{Ended, Source, text};
+use crate::cli::import::{Authority, Ended, Source, text};
 use crate::cli::kinds::members::Members;
-use crate::cli::kinds::sign::load;
 use crate::core::ids::{check_agency, check_line};
 use crate::core::json::{Value, strings};
-use crate::core::key::{Role, split_agency_key_name};
 use crate::core::kinds::Kind;
 use crate::core::refusal::{Code, Refusal};
 
@@ -61,19 +57,14 @@ pub struct Admission {
 /// # Errors
 /// [`Failure`], when nothing could begin.
 pub fn run(args: &AgenciesArgs, global: &Global) -> Result<Ended, Failure> {
-    check_known(&[&FIELDS], &args.source.maps)?;
-    check_known(&[&FIELDS], &args.source.sets)?;
-    let table = Table::read(&args.source.file)?;
-    let mapping = Mapping::new(&FIELDS, &args.source.maps, &args.source.sets, &table)?;
-    let authority = load(&args.key)?;
+    check_known(&[&FIELDS], &args.source.sheet.maps)?;
+    check_known(&[&FIELDS], &args.source.sheet.sets)?;
+    let table = Table::read(&args.source.sheet.file)?;
+    let mapping = Mapping::new(&FIELDS, &args.source.sheet.maps, &args.source.sheet.sets, &table)?;
     let mut run = args.source.begin(global)?;
-    let name = authority.0.name().to_owned();
-    let by = split_agency_key_name(&run.origin, &name)
-        .filter(|(_, role)| *role == Role::Authority)
-        .map(|(agency, _)| agency.to_owned())
-        .ok_or_else(|| Failure::Configuration(format!("{}: {name} is no authority's key of this ledger", args.key.display())))?;
+    let authority = Authority::load(&args.key, &run.origin)?;
     let known = ledger::agencies(&run.client)?;
-    let outcome = import(&mut run, &table, &mapping, &known, by, Arc::new(authority));
+    let outcome = import(&mut run, &table, &mapping, &known, &authority);
     Ok((run.summary, outcome))
 }
 
@@ -82,8 +73,7 @@ fn import(
     table: &Table,
     mapping: &Mapping,
     known: &HashMap<String, KnownAgency>,
-    by: String,
-    authority: Signer,
+    authority: &Authority,
 ) -> Result<(), Failure> {
     let mut made: HashMap<String, Admission> = HashMap::new();
     let mut admissions = Vec::new();
@@ -120,7 +110,7 @@ fn import(
         let keys = run.keys.set_of(&admission.id)?;
         let key = format!("agency.admit {}", fold(&admission.id));
         let body = body(admission, &keys);
-        let (refs, signer, by) = (Vec::new(), authority.clone(), by.clone());
+        let (refs, signer, by) = (Vec::new(), authority.signer.clone(), authority.id.clone());
         wants.push(Want { line, key, kind: Kind::AgencyAdmit, refs, body, signer, by, opening: None });
     }
     run.phase(table, "agencies", wants)?;

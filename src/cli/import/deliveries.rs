@@ -73,12 +73,12 @@ pub struct DeliveriesArgs {
 /// # Errors
 /// [`Failure`], when nothing could begin.
 pub fn run(args: &DeliveriesArgs, global: &Global) -> Result<Ended, Failure> {
-    check_known(&[&FIELDS, &AGREEMENT_FIELDS], &args.source.maps)?;
-    check_known(&[&FIELDS, &AGREEMENT_FIELDS], &args.source.sets)?;
-    let table = Table::read(&args.source.file)?;
-    let mapping = Mapping::new(&FIELDS, &args.source.maps, &args.source.sets, &table)?;
+    check_known(&[&FIELDS, &AGREEMENT_FIELDS], &args.source.sheet.maps)?;
+    check_known(&[&FIELDS, &AGREEMENT_FIELDS], &args.source.sheet.sets)?;
+    let table = Table::read(&args.source.sheet.file)?;
+    let mapping = Mapping::new(&FIELDS, &args.source.sheet.maps, &args.source.sheet.sets, &table)?;
     let agreements = Table::read(&args.agreements)?;
-    let agreement_mapping = Mapping::new(&AGREEMENT_FIELDS, &args.source.maps, &args.source.sets, &agreements)?;
+    let agreement_mapping = Mapping::new(&AGREEMENT_FIELDS, &args.source.sheet.maps, &args.source.sheet.sets, &agreements)?;
     let mut run = args.source.begin(global)?;
     let register = register(&run, &table, &mapping, &agreements, &agreement_mapping)?;
     let log = Log::read(&table, &mapping, &register)?;

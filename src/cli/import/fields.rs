@@ -42,12 +42,32 @@ impl Mapping {
     /// [`Failure::Usage`] for a needed field that nothing fills, or one that is filled twice; [`Failure::Unreadable`] for
     /// a column that the file lacks.
     pub fn new(fields: &[Field], maps: &[(String, String)], sets: &[(String, String)], table: &Table) -> Result<Self, Failure> {
+        Mapping::with_fallback(fields, maps, sets, table, |_| None)
+    }
+
+    /// As [`Mapping::new`]; a field that neither fills is filled from the column of its name, where the file has one.
+    ///
+    /// # Errors
+    /// As [`Mapping::new`].
+    pub fn with_names(fields: &[Field], maps: &[(String, String)], sets: &[(String, String)], table: &Table) -> Result<Self, Failure> {
+        let own = |field: &Field| table.columns.iter().position(|column| column == field.name).map(Source::Column);
+        Mapping::with_fallback(fields, maps, sets, table, own)
+    }
+
+    fn with_fallback(
+        fields: &[Field],
+        maps: &[(String, String)],
+        sets: &[(String, String)],
+        table: &Table,
+        fallback: impl Fn(&Field) -> Option<Source>,
+    ) -> Result<Self, Failure> {
         let mut sources = BTreeMap::new();
         for field in fields {
             let columns = maps.iter().filter(|(name, _)| name == field.name).map(|(_, column)| table.column(column).map(Source::Column));
             let constants = sets.iter().filter(|(name, _)| name == field.name).map(|(_, value)| Ok(Source::Constant(value.clone())));
             let mut found = columns.chain(constants);
-            match (found.next(), found.next()) {
+            let first = found.next().or_else(|| fallback(field).map(Ok));
+            match (first, found.next()) {
                 (Some(source), None) => {
                     sources.insert(field.name, source?);
                 }

@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::client::{Client, PAGE_MAX, Problem, items_of};
 use crate::cli::failure::Failure;
-use crate::cli::kinds::submit::{Taken, offer};
+use crate::cli::kinds::submit::{Sending, Taken, offer};
 use crate::core::hash::Hash;
 use crate::core::json::Value;
 use crate::core::time::Time;
@@ -118,6 +118,8 @@ impl State<'_> {
 
 struct Shared<'a> {
     client: &'a Client,
+    /// Of each submission.
+    query: String,
     state: Mutex<State<'a>>,
     changed: Condvar,
 }
@@ -132,7 +134,7 @@ impl<'a> Shared<'a> {
 ///
 /// # Errors
 /// [`Failure::Network`] when nothing moves for two minutes.
-pub fn send(client: &Client, records: &[Ready], what: &str, stop_at_refusal: bool) -> Result<Vec<Outcome>, Failure> {
+pub fn send(client: &Client, sending: &Sending, records: &[Ready], what: &str, stop_at_refusal: bool) -> Result<Vec<Outcome>, Failure> {
     if records.is_empty() {
         return Ok(Vec::new());
     }
@@ -152,7 +154,7 @@ pub fn send(client: &Client, records: &[Ready], what: &str, stop_at_refusal: boo
         stopped: false,
         progress: progress(records.len(), what),
     };
-    let shared = Shared { client, state: Mutex::new(state), changed: Condvar::new() };
+    let shared = Shared { client, query: sending.query(&[]), state: Mutex::new(state), changed: Condvar::new() };
     let followed = std::thread::scope(|scope| {
         for _ in 0..SENDERS.min(records.len()) {
             scope.spawn(|| send_each(&shared));
@@ -202,7 +204,7 @@ fn send_each(shared: &Shared<'_>) {
                 state = shared.changed.wait_timeout(state, POLL).unwrap_or_else(PoisonError::into_inner).0;
             }
         };
-        let taken = offer(shared.client, id, note, "");
+        let taken = offer(shared.client, id, note, &shared.query);
         let mut state = shared.lock();
         match taken {
             Ok(Taken::Committed(_)) => state.commit(&id),

@@ -12,11 +12,13 @@ use crate::cli::import::summary::Summary;
 use crate::cli::import::table::{Fault, Table};
 use crate::cli::kinds::handover::{Payload, fresh_salt, write_opening};
 use crate::cli::kinds::sign::{key_failure, now};
+use crate::cli::kinds::submit::Sending;
 use crate::core::commitment::Opening;
 use crate::core::hash::Hash;
 use crate::core::json::{self, Strings, Value, strings};
 use crate::core::kinds::Kind;
 use crate::core::note::Note;
+use crate::core::privacy::check_guesses;
 use crate::core::record::{Draft, HEADER, Record};
 use crate::core::refusal::{Code, Refusal};
 use crate::core::time::Time;
@@ -44,6 +46,9 @@ pub struct Run {
     pub on_error: OnError,
     /// How long a signed record may wait for its block (policy).
     pub record_age_ms_max: u64,
+    /// The claimed time of the records; now, when none is given.
+    pub at: Option<Time>,
+    pub sending: Sending,
 }
 
 /// A record that an import wants on the ledger.
@@ -119,7 +124,7 @@ impl Run {
         }
         self.journal.append(journalled)?;
         write_openings(&self.keys.openings_dir(), &openings)?;
-        let outcomes = pipeline::send(&self.client, &ready, what, self.on_error == OnError::Stop)?;
+        let outcomes = pipeline::send(&self.client, &self.sending, &ready, what, self.on_error == OnError::Stop)?;
         let mut ids = Vec::with_capacity(places.len());
         for (line, place) in places {
             match place.and_then(|index| Some((ready[index].id, outcomes[index].clone()?))) {
@@ -141,10 +146,16 @@ impl Run {
 
     /// The journal's note where it says the same and can still be committed, else a fresh one; true for the journal's.
     fn prepare(&self, want: &Want) -> Result<(Hash, Entry, bool), Refusal> {
-        let at = now().map_err(|_| Refusal::new(Code::AtOutOfRange, "a clock that is not set", "this computer's time"))?;
+        let at = self
+            .at
+            .map_or_else(now, Ok)
+            .map_err(|_| Refusal::new(Code::AtOutOfRange, "a clock that is not set", "this computer's time"))?;
         if let Some(entry) = self.journal.get(&want.key).filter(|entry| self.says_the_same(entry, want, at)) {
             let record = Record::parse(entry.note.as_bytes(), &self.origin)?;
             return Ok((record.id(), entry.clone(), true));
+        }
+        if !self.sending.force_text {
+            check_guesses(&want.body)?;
         }
         let draft = Draft {
             at,
@@ -195,7 +206,7 @@ impl Run {
 }
 
 fn place(table: &Table, line: u64) -> String {
-    format!("{} line {line}", table.path.display())
+    format!("{} {} {line}", table.path.display(), table.unit())
 }
 
 fn unreadable(table: &Table, fault: &Fault) -> Failure {

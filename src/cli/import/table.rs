@@ -78,6 +78,16 @@ impl Table {
         Ok(table)
     }
 
+    /// Stands for a file that is no table: its entries are counted, and no row is read.
+    pub fn of_entries(path: &Path) -> Self {
+        Table { path: path.to_owned(), columns: Vec::new(), rows: Vec::new(), faults: Vec::new() }
+    }
+
+    /// What the numbers of this file count.
+    pub fn unit(&self) -> &'static str {
+        if self.columns.is_empty() { "entry" } else { "line" }
+    }
+
     fn take(&mut self, record: &csv::ByteRecord) {
         let line = record.position().map_or(0, csv::Position::line);
         let cells = decode(record, |index| self.columns.get(index).cloned().unwrap_or_else(|| format!("number {}", index + 1)));

@@ -7,7 +7,6 @@ use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::kinds::members::Members;
 use crate::cli::kinds::sign::Signing;
-use crate::cli::kinds::submit::submit;
 use crate::core::key::VerifierKey;
 use crate::core::kinds::Kind;
 
@@ -60,7 +59,10 @@ pub struct RotateArgs {
 }
 
 /// A vkey given as itself or as the file that holds it.
-fn vkey(flag: &str, given: &str) -> Result<String, Failure> {
+///
+/// # Errors
+/// [`Failure::Usage`], [`Failure::Unreadable`].
+pub fn vkey(flag: &str, given: &str) -> Result<String, Failure> {
     if VerifierKey::parse(given).is_ok() {
         return Ok(given.to_owned());
     }
@@ -90,8 +92,8 @@ pub fn admit(args: &AdmitArgs, global: &Global) -> Result<(), Failure> {
         .text("parent", args.parent.as_ref())
         .text("territory", args.territory.as_ref());
     let signers = args.signing.signers()?;
-    let signed = args.signing.sign(&signers, Kind::AgencyAdmit, Vec::new(), body.into_value())?;
-    submit(&Client::new(global)?, signed.id, signed.note.as_bytes(), args.signing.no_wait, global)
+    let signed = args.signing.sign(&signers, Kind::AgencyAdmit, Vec::new(), body.into_value(), global)?;
+    args.signing.submit(&Client::new(global)?, &signed, global)
 }
 
 /// The new key is the one of the same name as the key that ends.
@@ -110,6 +112,6 @@ pub fn rotate(args: &RotateArgs, global: &Global) -> Result<(), Failure> {
         return Err(Failure::Usage(format!("the new key of {name} must sign too: give its file with another --key")));
     };
     let body = Members::new().with("key", new.to_string()).with("replaces", replaced.as_str());
-    let signed = args.signing.sign(&signers, Kind::KeyRotate, Vec::new(), body.into_value())?;
-    submit(&Client::new(global)?, signed.id, signed.note.as_bytes(), args.signing.no_wait, global)
+    let signed = args.signing.sign(&signers, Kind::KeyRotate, Vec::new(), body.into_value(), global)?;
+    args.signing.submit(&Client::new(global)?, &signed, global)
 }

@@ -7,7 +7,6 @@ use crate::cli::client::{Client, escaped, items_of};
 use crate::cli::failure::Failure;
 use crate::cli::kinds::members::{Members, item};
 use crate::cli::kinds::sign::Signing;
-use crate::cli::kinds::submit::submit;
 use crate::core::json::Value;
 use crate::core::kinds::Kind;
 use crate::core::refusal::{Code, Refusal};
@@ -48,8 +47,8 @@ pub fn declare(args: &DeclareArgs, global: &Global) -> Result<(), Failure> {
         .text("line", args.line.as_ref())
         .text("territory", args.territory.as_ref())
         .with("title", args.title.as_str());
-    let signed = args.signing.sign(&args.signing.signers()?, Kind::DutyDeclare, Vec::new(), body.into_value())?;
-    submit(&Client::new(global)?, signed.id, signed.note.as_bytes(), args.signing.no_wait, global)
+    let signed = args.signing.sign(&args.signing.signers()?, Kind::DutyDeclare, Vec::new(), body.into_value(), global)?;
+    args.signing.submit(&Client::new(global)?, &signed, global)
 }
 
 #[derive(Debug, Args)]
@@ -129,8 +128,8 @@ pub fn publish(args: &PublishArgs, global: &Global) -> Result<(), Failure> {
     if !args.items.is_empty() {
         body = body.with("items", args.items.iter().map(|text| item(text)).collect::<Vec<_>>());
     }
-    let signed = args.signing.sign(&signers, Kind::DatasetPublish, Vec::new(), body.into_value())?;
-    submit(&client, signed.id, signed.note.as_bytes(), args.signing.no_wait, global)
+    let signed = args.signing.sign(&signers, Kind::DatasetPublish, Vec::new(), body.into_value(), global)?;
+    args.signing.submit(&client, &signed, global)
 }
 
 /// The newest version of a dataset that the node knows.

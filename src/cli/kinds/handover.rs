@@ -14,7 +14,6 @@ use crate::cli::failure::Failure;
 use crate::cli::kinds::catalogue::newest_version;
 use crate::cli::kinds::members::Members;
 use crate::cli::kinds::sign::{Signing, record_id};
-use crate::cli::kinds::submit::submit;
 use crate::core::commitment::{Opening, commit};
 use crate::core::hash::Hash;
 use crate::core::json::Value;
@@ -80,12 +79,15 @@ pub fn deliver(args: &DeliverArgs, global: &Global) -> Result<(), Failure> {
         .text("period", args.period.as_ref())
         .maybe("rows", args.rows)
         .with("version", version);
-    let signed = args.signing.sign(&signers, Kind::ShareDeliver, vec![grant], body.into_value())?;
+    let signed = args.signing.sign(&signers, Kind::ShareDeliver, vec![grant], body.into_value(), global)?;
     let opening = Opening { bytes: payload.bytes, record: signed.id, salt, sha256: payload.sha256 };
     let path = args.opening.clone().unwrap_or_else(|| with_suffix(&args.file, ".opening.json"));
+    if args.signing.sending.dry_run {
+        return args.signing.submit(&client, &signed, global);
+    }
     write_opening(&path, &opening)
         .map_err(|error| Failure::Unreadable(format!("writing the opening {}: {error}; nothing was sent", path.display())))?;
-    let outcome = submit(&client, signed.id, signed.note.as_bytes(), args.signing.no_wait, global);
+    let outcome = args.signing.submit(&client, &signed, global);
     if matches!(&outcome, Err(failure @ Failure::Refused(_)) if failure.exit_code() == 5) {
         // A refused record is on no ledger: its opening opens nothing, and would stand in the way of the next try.
         let _ = std::fs::remove_file(&path);
@@ -132,8 +134,8 @@ pub fn receipt(args: &ReceiptArgs, global: &Global) -> Result<(), Failure> {
         return Err(Failure::Refused(Refusal::new(Code::CommitmentMismatch, found, expected)));
     }
     let body = Members::new().with("commitment", own.to_hex()).with("result", args.result.as_str()).maybe("rows", args.rows).into_value();
-    let signed = args.signing.sign(&signers, Kind::ShareReceipt, vec![delivery], body)?;
-    submit(&client, signed.id, signed.note.as_bytes(), args.signing.no_wait, global)
+    let signed = args.signing.sign(&signers, Kind::ShareReceipt, vec![delivery], body, global)?;
+    args.signing.submit(&client, &signed, global)
 }
 
 fn delivered_commitment(client: &Client, delivery: Hash) -> Result<String, Failure> {

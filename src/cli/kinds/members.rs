@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::cli::failure::Failure;
 use crate::core::json::{Value, object, strings};
 
 /// The members of a body.
@@ -43,6 +44,33 @@ impl Members {
     pub fn term(self, from: Option<&String>, to: Option<&String>) -> Self {
         let term = Members::new().text("from", from).text("to", to);
         if term.0.is_empty() { self } else { self.with("term", term.into_value()) }
+    }
+
+    /// The members of a body that is whole already; of anything but an object, none.
+    pub fn of(body: Value) -> Self {
+        match body {
+            Value::Object(members) => Members(members),
+            _ => Members::new(),
+        }
+    }
+
+    /// These members and the other's, which win.
+    #[must_use]
+    pub fn and(mut self, other: Members) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// `names`: at least one of the two.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`].
+    pub fn names(self, english: Option<&String>, chinese: Option<&String>) -> Result<Self, Failure> {
+        let names = Members::new().text("en", english).text("zh", chinese);
+        if names.0.is_empty() {
+            return Err(Failure::Usage("a name is needed: --name-en or --name-zh".to_owned()));
+        }
+        Ok(self.with("names", names.into_value()))
     }
 
     pub fn into_value(self) -> Value {

@@ -10,9 +10,8 @@ use crate::cli::failure::Failure;
 use crate::cli::kinds::catalogue::dataset_version;
 use crate::cli::kinds::members::Members;
 use crate::cli::kinds::sign::{Signing, record_id};
-use crate::cli::kinds::submit::submit;
 use crate::core::hash::Hash;
-use crate::core::json::{Value, object};
+use crate::core::json::{Value, object, strings};
 use crate::core::kinds::Kind;
 
 #[derive(Debug, Args)]
@@ -71,8 +70,8 @@ pub fn request(args: &RequestArgs, global: &Global) -> Result<(), Failure> {
         .text("scope", args.scope.as_ref())
         .with("sort", args.sort.as_str())
         .term(args.term_from.as_ref(), args.term_to.as_ref());
-    let signed = args.signing.sign(&signers, Kind::ShareRequest, Vec::new(), body.into_value())?;
-    submit(&client, signed.id, signed.note.as_bytes(), args.signing.no_wait, global)
+    let signed = args.signing.sign(&signers, Kind::ShareRequest, Vec::new(), body.into_value(), global)?;
+    args.signing.submit(&client, &signed, global)
 }
 
 /// Datasets by id, as a request lists them.
@@ -130,8 +129,12 @@ pub fn answer(args: &AnswerArgs, global: &Global) -> Result<(), Failure> {
         datasets = requested(&client, request)?;
     }
     datasets.sort();
-    let body = Members::new()
-        .list("basis", &args.basis)
+    let mut body = Members::new();
+    if args.outcome == "refuse" || !args.basis.is_empty() {
+        // A refusal states its bases, were there none.
+        body = body.with("basis", strings(&args.basis));
+    }
+    let body = body
         .text("code", args.code.as_ref())
         .list("datasets", &datasets)
         .text("frequency", args.frequency.as_ref())
@@ -139,8 +142,8 @@ pub fn answer(args: &AnswerArgs, global: &Global) -> Result<(), Failure> {
         .text("promised", args.promised.as_ref())
         .text("reason", args.reason.as_ref())
         .term(args.term_from.as_ref(), args.term_to.as_ref());
-    let signed = args.signing.sign(&signers, Kind::ShareAnswer, vec![request], body.into_value())?;
-    submit(&client, signed.id, signed.note.as_bytes(), args.signing.no_wait, global)
+    let signed = args.signing.sign(&signers, Kind::ShareAnswer, vec![request], body.into_value(), global)?;
+    args.signing.submit(&client, &signed, global)
 }
 
 /// The datasets of a committed request.

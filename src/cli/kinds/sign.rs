@@ -5,11 +5,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
+use crate::cli::Global;
+use crate::cli::client::Client;
 use crate::cli::failure::Failure;
+use crate::cli::kinds::members::Members;
+use crate::cli::kinds::submit::{Sending, submit};
 use crate::core::hash::Hash;
 use crate::core::json::Value;
 use crate::core::key::{SecretKey, VerifierKey, split_agency_key_name};
 use crate::core::kinds::Kind;
+use crate::core::privacy::check_guesses;
 use crate::core::record::{Draft, Record};
 use crate::core::time::Time;
 use crate::keystore::{self, KeyError};
@@ -22,13 +27,9 @@ pub struct Signing {
     pub key: Vec<PathBuf>,
     /// The agency that writes (default: the agency of the first key)
     #[arg(long, value_name = "AGENCY")]
-    by: Option<String>,
-    /// Claimed time, as 2026-11-25T01:02:03.000Z (default: now)
-    #[arg(long, value_name = "TIME")]
-    at: Option<String>,
-    /// Return once the node has taken the record
-    #[arg(long)]
-    pub no_wait: bool,
+    pub by: Option<String>,
+    #[command(flatten)]
+    pub sending: Sending,
 }
 
 /// The keys of a command, all of one ledger.
@@ -68,24 +69,37 @@ impl Signing {
         Ok(Signers { origin, agency, keys })
     }
 
-    fn at(&self) -> Result<Time, Failure> {
-        match &self.at {
-            Some(text) => Time::parse(text).map_err(|refusal| Failure::Usage(format!("--at: {refusal}"))),
-            None => now(),
-        }
-    }
-
-    /// Signs a record and checks its form.
+    /// Signs a record and checks its form; its claimed time is `--at` or now.
     ///
     /// # Errors
     /// [`Failure::Refused`] by the codes of status 400.
-    pub fn sign(&self, signers: &Signers, kind: Kind, refs: Vec<Hash>, body: Value) -> Result<Signed, Failure> {
+    pub fn sign(&self, signers: &Signers, kind: Kind, refs: Vec<Hash>, body: Value, global: &Global) -> Result<Signed, Failure> {
+        if !self.sending.force_text {
+            check_guesses(&body)?;
+        }
         let by = self.by.clone().unwrap_or_else(|| signers.agency.clone());
-        let draft = Draft { at: self.at()?, by, kind, refs, uid: uuid::Uuid::now_v7().to_string(), body };
+        let draft = Draft { at: claimed(global)?, by, kind, refs, uid: uuid::Uuid::now_v7().to_string(), body };
         let keys: Vec<_> = signers.keys.iter().map(|(vkey, secret)| (vkey, secret)).collect();
         let note = draft.sign(&signers.origin, &keys);
         let record = Record::parse(note.as_bytes(), &signers.origin)?;
         Ok(Signed { id: record.id(), note })
+    }
+
+    /// Signs a record of the kind with this name, and hands it to the node.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn send(&self, kind: &str, refs: Vec<Hash>, body: Members, global: &Global) -> Result<(), Failure> {
+        let signed = self.sign(&self.signers()?, Kind::parse(kind)?, refs, body.into_value(), global)?;
+        self.submit(&Client::new(global)?, &signed, global)
+    }
+
+    /// Hands a signed record to the node.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn submit(&self, client: &Client, signed: &Signed, global: &Global) -> Result<(), Failure> {
+        submit(client, signed.id, signed.note.as_bytes(), &self.sending, global)
     }
 }
 
@@ -118,6 +132,14 @@ fn place(vkey: &VerifierKey, path: &Path) -> Result<(String, String), Failure> {
         Some((origin.to_owned(), agency.to_owned()))
     });
     named.ok_or_else(|| Failure::Configuration(format!("{}: {} is no agency's key", path.display(), vkey.name())))
+}
+
+/// The claimed time of records: `--at`, else now.
+///
+/// # Errors
+/// As [`now`].
+pub fn claimed(global: &Global) -> Result<Time, Failure> {
+    global.at.map_or_else(now, Ok)
 }
 
 /// This computer's clock.

@@ -15,7 +15,7 @@ mod watch;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use malachite_app::AppMsg;
@@ -37,12 +37,12 @@ use super::signing::{Checker, Signer};
 use super::start::{Session, Standing};
 use super::streams::{Assembled, Streams};
 use super::undecided::Undecided;
+use crate::consensus::clock::Clock;
 use crate::consensus::pool::Pool;
 use crate::core::genesis::Genesis;
 use crate::core::limits::VALIDATORS_MAX;
 use crate::core::policy::Policy;
 use crate::core::rules;
-use crate::core::time::Time;
 use crate::core::validators::ValidatorSet;
 use crate::health::Health;
 use crate::limits::DRIVER_TICK;
@@ -82,6 +82,8 @@ struct Upcoming {
     set: ValidatorSet,
     members: Members,
     policy: Arc<Policy>,
+    /// When that block came, or this session began.
+    since: Instant,
 }
 
 /// One session with the engine.
@@ -237,7 +239,7 @@ impl Driver {
         let view = View {
             height: head.height,
             is_record_pending: self.standing == Standing::Follows || self.shared.pool.pending().0 > 0,
-            age_ms: now().unix_ms().saturating_sub(head.time.unix_ms()),
+            age_ms: Clock::of(&self.next.policy).age_ms(head.time, self.next.since.elapsed()),
             heartbeat_ms: self.next.policy.heartbeat_ms,
             reached: self.shared.heard.reached(),
         };
@@ -289,13 +291,7 @@ fn upcoming(shared: &Shared, built: &VecDeque<String>) -> Upcoming {
     let agencies: Vec<&str> = set.members().iter().map(|member| member.agency.as_str()).collect();
     let order = order::turns(&agencies, built.iter().map(String::as_str), height);
     let members = Members::new(&set, order);
-    Upcoming { height, head, set, members, policy: Arc::new(rules::policy(&shared.reader)) }
-}
-
-/// The own clock.
-fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).ok().and_then(Time::from_unix_ms).expect("the clock shows a year below 10000")
+    Upcoming { height, head, set, members, policy: Arc::new(rules::policy(&shared.reader)), since: Instant::now() }
 }
 
 /// Runs blocking work and waits for it.

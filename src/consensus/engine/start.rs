@@ -85,7 +85,15 @@ impl Session {
         let Session { channels, handle } = self;
         // The host actor waits for answers: with the channels it is let go.
         drop(channels);
-        handle.actor.stop_children_and_wait(None, Some(ENGINE_STOP_TIMEOUT)).await;
+        // Their supervisor kills the others at the first that ends. Each alone closes what it holds: the network its
+        // connections, before new ones are made.
+        let node = handle.actor.get_cell();
+        let actors = node.get_children();
+        actors.iter().for_each(|actor| actor.unlink(node.clone()));
+        let ends = actors.iter().map(|actor| actor.stop_and_wait(None, Some(ENGINE_STOP_TIMEOUT)));
+        if futures::future::join_all(ends).await.iter().any(Result::is_err) {
+            tracing::warn!("an actor of the engine did not end in time");
+        }
         handle.actor.stop(None);
         if tokio::time::timeout(ENGINE_STOP_TIMEOUT, handle.handle).await.is_err() {
             tracing::warn!("the engine's actors did not end in time");

@@ -4,8 +4,9 @@
 //! - R-DATASET-2: conditions and purposes exactly when the class is `conditional`.
 //! - R-DATASET-3: a legal bar exactly when the class is `withheld`.
 //! - R-DATASET-4: no item name twice.
-//! - R-DATASET-5: the duty is declared.
+//! - R-DATASET-5: the duty is declared and not retired.
 //! - R-DATASET-6: version 1 first, then one more each time.
+//! - R-DATASET-7: the dataset is not retired.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +18,7 @@ use crate::core::record::Record;
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules::Subjects;
 use crate::core::state::{Changes, Rows};
-use crate::core::tables::{DATASET, DUTY, DatasetRow};
+use crate::core::tables::{DATASET, DatasetRow, DutyRow};
 
 const CLASSES: [&str; 3] = ["unconditional", "conditional", "withheld"];
 
@@ -92,11 +93,15 @@ impl KindRules for DatasetPublish {
     fn apply(&self, place: &Place<'_>) -> Result<Changes, Refusal> {
         check_own_id(place, &self.id, "R-DATASET-1")?;
         if let Some(duty) = &self.duty
-            && place.state.get(DUTY, duty).is_none()
+            && DutyRow::read_active(place.state, duty).is_none()
         {
             return Err(Refusal::rule("R-DATASET-5", Code::DutyUnknown, duty, "id of a declared duty"));
         }
-        let newest = DatasetRow::read(place.state, &self.id).map_or(0, |row| row.version());
+        let row = DatasetRow::read(place.state, &self.id);
+        if row.as_ref().is_some_and(DatasetRow::is_retired) {
+            return Err(Refusal::rule("R-DATASET-7", Code::Closed, self.id.as_str(), "a dataset that is not retired"));
+        }
+        let newest = row.map_or(0, |row| row.version());
         if self.version != newest + 1 {
             let found = format!("{} version {}", self.id, self.version);
             return Err(Refusal::rule("R-DATASET-6", Code::VersionWrong, found, format!("version {}", newest + 1)));

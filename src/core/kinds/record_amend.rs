@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use crate::core::fields::Fields;
 use crate::core::key::Role;
-use crate::core::kinds::{Kind, KindRules, Place, check_party, check_refs, only_ref};
+use crate::core::kinds::{Kind, KindRules, Place, add_request_subjects, check_party, check_refs, only_ref};
 use crate::core::limits::{AMENDED_TEXTS_MAX, TEXT_BYTES_MAX, TITLE_BYTES_MAX};
 use crate::core::record::Record;
 use crate::core::refusal::{Code, Refusal};
@@ -36,7 +36,6 @@ const AMENDABLE: &[(&str, &[Role], &[&str])] = &[
     ("correction.file", &[Role::Office], &["text"]),
     ("dataset.publish", &[Role::Head], &["summary", "system", "title", "topic"]),
     ("dataset.retire", &[Role::Head], &["reason"]),
-    ("dataset.review", &[Role::Authority], &["reason"]),
     ("dispute.decide", &[Role::Authority], &["reason"]),
     ("dispute.file", &[Role::Office], &["grounds", "subject"]),
     ("dispute.refer", &[Role::Authority], &["reason"]),
@@ -127,13 +126,7 @@ impl KindRules for RecordAmend {
     }
 
     fn subjects(&self, state: &dyn Rows, record: &Record, subjects: &mut Subjects) {
-        let id = only_ref(record);
-        let amended = RecordRow::read(state, &id);
-        subjects.request = amended.and_then(|row| match row.kind() {
-            Kind::ShareRequest => Some(id),
-            Kind::ShareAnswer => Some(row.request()),
-            _ => None,
-        });
+        add_request_subjects(state, record, subjects);
     }
 }
 

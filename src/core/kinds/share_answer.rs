@@ -9,6 +9,7 @@
 //! - R-ANSWER-5: `agree` names all its datasets, `partly` fewer of them.
 //! - R-ANSWER-6: no dataset twice.
 //! - R-ANSWER-7: a term does not end before it begins.
+//! - R-ANSWER-8: the request was not withdrawn.
 
 use std::collections::BTreeSet;
 
@@ -16,15 +17,15 @@ use crate::core::fields::Fields;
 use crate::core::json::strings;
 use crate::core::key::Role;
 use crate::core::kinds::{
-    FREQUENCIES, Kind, KindRules, Place, check_basis, check_optional_term, check_party, check_refs, check_scoped, check_writer_signs,
-    only_ref,
+    FREQUENCIES, Kind, KindRules, Place, check_basis, check_party, check_refs, check_scoped, check_writer_signs, only_ref, optional_term,
 };
 use crate::core::limits::{DATASETS_MAX, TEXT_BYTES_MAX};
 use crate::core::record::Record;
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules::Subjects;
 use crate::core::state::{Changes, Rows};
-use crate::core::tables::{RECORD, RecordRow};
+use crate::core::tables::{self, RECORD, RecordRow};
+use crate::core::time::Day;
 
 const CODES: [&str; 7] = ["not-held", "outside-duty", "withheld-by-law", "purpose-unfit", "scope-excess", "incomplete", "other"];
 
@@ -32,10 +33,18 @@ const CODES: [&str; 7] = ["not-held", "outside-duty", "withheld-by-law", "purpos
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ShareAnswer {
     /// All datasets of the request.
-    Agree(BTreeSet<String>),
+    Agree(Granted),
     /// Fewer, at least one.
-    Partly(BTreeSet<String>),
+    Partly(Granted),
     Refuse,
+}
+
+/// What an answer grants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    pub datasets: BTreeSet<String>,
+    /// The last day of its term.
+    pub to: Option<Day>,
 }
 
 impl ShareAnswer {
@@ -55,18 +64,23 @@ impl ShareAnswer {
                 if fields.has("frequency") {
                     fields.one_of("frequency", &FREQUENCIES)?;
                 }
-                check_optional_term(fields, "R-ANSWER-7")?;
-                Ok(if outcome == "agree" { ShareAnswer::Agree(datasets) } else { ShareAnswer::Partly(datasets) })
+                let granted = Granted { datasets, to: optional_term(fields, "R-ANSWER-7")?.map(|(_, to)| to) };
+                Ok(if outcome == "agree" { ShareAnswer::Agree(granted) } else { ShareAnswer::Partly(granted) })
             }
+        }
+    }
+
+    /// None when it refuses.
+    pub fn granted(&self) -> Option<&Granted> {
+        match self {
+            ShareAnswer::Agree(granted) | ShareAnswer::Partly(granted) => Some(granted),
+            ShareAnswer::Refuse => None,
         }
     }
 
     /// The granted datasets; `None` when it refuses.
     pub fn datasets(&self) -> Option<&BTreeSet<String>> {
-        match self {
-            ShareAnswer::Agree(datasets) | ShareAnswer::Partly(datasets) => Some(datasets),
-            ShareAnswer::Refuse => None,
-        }
+        self.granted().map(|granted| &granted.datasets)
     }
 
     fn check_datasets(&self, request: &RecordRow) -> Result<(), Refusal> {
@@ -107,6 +121,9 @@ impl KindRules for ShareAnswer {
     fn apply(&self, place: &Place<'_>) -> Result<Changes, Refusal> {
         let (id, request) = place.referred(Kind::ShareRequest, ["R-ANSWER-1", "R-ANSWER-2"])?;
         check_party(place, request.provider(), "R-ANSWER-3")?;
+        if request.has("withdrawn") {
+            return Err(Refusal::rule("R-ANSWER-8", Code::Closed, format!("{id}, withdrawn"), "a request that was not withdrawn"));
+        }
         if let Some(answer) = request.closed_by() {
             return Err(Refusal::rule("R-ANSWER-4", Code::AlreadyAnswered, format!("answer {answer}"), "a request without an answer"));
         }
@@ -116,8 +133,14 @@ impl KindRules for ShareAnswer {
             ("provider", Some(request.provider().into())),
             ("request", Some(id.to_hex().into())),
             ("requester", Some(request.requester().into())),
+            ("term_to", self.granted().and_then(|granted| granted.to).map(|day| day.to_string().into())),
         ]);
         changes.put(RECORD, id.to_hex(), request.closing(&place.record.id()));
+        if self.granted().is_none() {
+            for party in [request.provider(), request.requester()] {
+                tables::end_open(&mut changes, place.state, party);
+            }
+        }
         Ok(changes)
     }
 

@@ -7,12 +7,13 @@
 //! - R-DELIVER-5: the dataset is granted.
 //! - R-DELIVER-6: the version is a published one.
 //! - R-DELIVER-7: the batch is new under the grant.
+//! - R-DELIVER-8: the grant is neither ended nor suspended.
 
 use crate::core::fields::Fields;
 use crate::core::hash::Hash;
 use crate::core::ids::check_local;
 use crate::core::key::Role;
-use crate::core::kinds::{Kind, KindRules, MODES, Place, check_party, check_refs, check_scoped, check_writer_signs, only_ref};
+use crate::core::kinds::{GRANTS, KindRules, MODES, Place, check_party, check_refs, check_scoped, check_writer_signs, only_ref};
 use crate::core::record::Record;
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules::Subjects;
@@ -52,11 +53,19 @@ impl KindRules for ShareDeliver {
     }
 
     fn apply(&self, place: &Place<'_>) -> Result<Changes, Refusal> {
-        let (id, answer) = place.referred(Kind::ShareAnswer, ["R-DELIVER-1", "R-DELIVER-2"])?;
+        let (id, answer) = place.referred_of(&GRANTS, ["R-DELIVER-1", "R-DELIVER-2"])?;
         let Some(mut granted) = answer.datasets() else {
             return Err(Refusal::rule("R-DELIVER-3", Code::NotGranted, format!("{id}, which refuses"), "an answer that agrees"));
         };
         check_party(place, answer.provider(), "R-DELIVER-4")?;
+        if let Some(state) = ["ended", "suspended"].into_iter().find(|state| answer.has(state)) {
+            return Err(Refusal::rule(
+                "R-DELIVER-8",
+                Code::NotGranted,
+                format!("{id}, {state}"),
+                "a grant that is neither ended nor suspended",
+            ));
+        }
         if !granted.any(|granted| granted == self.dataset) {
             return Err(Refusal::rule("R-DELIVER-5", Code::NotGranted, self.dataset.as_str(), "a dataset of the grant"));
         }

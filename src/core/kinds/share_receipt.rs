@@ -15,7 +15,7 @@ use crate::core::record::Record;
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules::Subjects;
 use crate::core::state::{Changes, Rows};
-use crate::core::tables::{RECORD, RecordRow};
+use crate::core::tables::{self, RECORD, RecordRow};
 
 /// What the requester found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,14 @@ impl KindRules for ShareReceipt {
             return Err(Refusal::rule("R-RECEIPT-4", Code::Duplicate, format!("receipt {receipt}"), "a delivery without a receipt"));
         }
         self.check_result(&delivery)?;
-        let mut changes = place.rows([]);
+        // Who is told of a mismatch has a day by which it is cleared; the many rows of matches stay small.
+        let is_mismatch = self.result == ReceiptResult::Mismatch;
+        let mut changes = place.rows([
+            ("delivery", Some(id.to_hex().into())),
+            ("limit", is_mismatch.then(|| tables::limit(place.state, "mismatch").into())),
+            ("provider", is_mismatch.then(|| grant.provider().into())),
+            ("start", is_mismatch.then(|| place.day().into())),
+        ]);
         changes.put(RECORD, id.to_hex(), delivery.closing(&place.record.id()));
         Ok(changes)
     }

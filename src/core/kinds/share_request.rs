@@ -2,22 +2,22 @@
 //!
 //! - R-REQUEST-1: datasets ascend by id, none twice.
 //! - R-REQUEST-2: a term does not end before it begins.
-//! - R-REQUEST-3: the duty is declared.
-//! - R-REQUEST-4: each dataset is in the catalogue.
+//! - R-REQUEST-3: the duty is declared and not retired.
+//! - R-REQUEST-4: each dataset is in the catalogue and not retired.
 //! - R-REQUEST-5: each at its newest version.
 //! - R-REQUEST-6: all of one provider and one class.
-//! - R-REQUEST-7: reviewed, unless the policy lets unreviewed ones be requested.
+//! - R-REQUEST-7: none returned by its review, and each approved unless the policy lets unreviewed ones be requested.
 
 use crate::core::fields::Fields;
 use crate::core::json::strings;
 use crate::core::key::Role;
-use crate::core::kinds::{KindRules, MODES, Place, check_basis, check_optional_term, check_refs, check_scoped, check_writer_signs};
+use crate::core::kinds::{KindRules, MODES, Place, check_basis, check_refs, check_scoped, check_writer_signs, optional_term};
 use crate::core::limits::{DATASETS_MAX, TEXT_BYTES_MAX};
 use crate::core::record::Record;
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules::Subjects;
 use crate::core::state::{Changes, Rows};
-use crate::core::tables::{self, DUTY, DatasetRow};
+use crate::core::tables::{self, DatasetRow, DutyRow, RecordRow};
 
 const SORTS: [&str; 4] = ["ordinary", "backflow", "onward", "purpose-change"];
 
@@ -34,6 +34,8 @@ pub struct ShareRequest {
     /// 1 to 64, ascending by id.
     pub datasets: Vec<RequestedDataset>,
     pub duty: String,
+    /// Data collected in the requester's territory, wanted back.
+    pub is_backflow: bool,
 }
 
 impl ShareRequest {
@@ -42,34 +44,43 @@ impl ShareRequest {
         let datasets = requested(fields)?;
         let duty = fields.checked("duty", check_scoped)?.to_owned();
         fields.one_of("mode", &MODES)?;
-        fields.one_of("sort", &SORTS)?;
+        let is_backflow = fields.one_of("sort", &SORTS)? == "backflow";
         fields.text("purpose", TEXT_BYTES_MAX)?;
         for name in ["scenario", "scope", "label"] {
             fields.optional_text(name, TEXT_BYTES_MAX)?;
         }
-        check_optional_term(fields, "R-REQUEST-2")?;
-        Ok(ShareRequest { datasets, duty })
+        optional_term(fields, "R-REQUEST-2")?;
+        Ok(ShareRequest { datasets, duty, is_backflow })
     }
 
-    /// The row of each dataset, judged against the first one's.
-    fn check_datasets(&self, state: &dyn Rows) -> Result<DatasetRow, Refusal> {
-        let mut first: Option<DatasetRow> = None;
+    /// The row of each dataset, judged against the first one's; gives that and who stands for its provider.
+    fn check_datasets(&self, state: &dyn Rows) -> Result<(DatasetRow, String), Refusal> {
+        let mut first: Option<(DatasetRow, String)> = None;
+        let takes_unreviewed = tables::unreviewed_requestable(state);
         for dataset in &self.datasets {
-            let Some(row) = DatasetRow::read(state, &dataset.id) else {
+            let Some(row) = DatasetRow::read(state, &dataset.id).filter(|row| !row.is_retired()) else {
                 return Err(Refusal::rule("R-REQUEST-4", Code::DatasetUnknown, dataset.id.as_str(), "id of a published dataset"));
             };
             if dataset.version != row.version() {
                 let found = format!("{} version {}", dataset.id, dataset.version);
                 return Err(Refusal::rule("R-REQUEST-5", Code::VersionWrong, found, format!("version {}, the newest", row.version())));
             }
+            let provider = tables::end_of_chain(state, row.provider());
             match &first {
-                Some(first) if (row.provider(), row.class()) != (first.provider(), first.class()) => {
-                    let found = format!("{} of {}, {}", dataset.id, row.provider(), row.class());
-                    let expected = format!("datasets of {} alone, {}", first.provider(), first.class());
+                Some((first, of)) if (&*provider, row.class()) != (&**of, first.class()) => {
+                    let found = format!("{} of {provider}, {}", dataset.id, row.class());
+                    let expected = format!("datasets of {of} alone, {}", first.class());
                     return Err(Refusal::rule("R-REQUEST-6", Code::RefWrong, found, expected));
                 }
-                Some(_) => {}
-                None => first = Some(row),
+                _ => {}
+            }
+            let may = row.reviewed().map_or(takes_unreviewed, |outcome| outcome == "approve");
+            if !may {
+                let found = format!("{}, {}", dataset.id, row.reviewed().map_or("not reviewed", |_| "returned by its review"));
+                return Err(Refusal::rule("R-REQUEST-7", Code::VersionWrong, found, "a reviewed version"));
+            }
+            if first.is_none() {
+                first = Some((row, provider));
             }
         }
         Ok(first.expect("a request names 1 to 64 datasets"))
@@ -97,25 +108,31 @@ impl KindRules for ShareRequest {
     }
 
     fn apply(&self, place: &Place<'_>) -> Result<Changes, Refusal> {
-        if place.state.get(DUTY, &self.duty).is_none() {
+        if DutyRow::read_active(place.state, &self.duty).is_none() {
             return Err(Refusal::rule("R-REQUEST-3", Code::DutyUnknown, self.duty.as_str(), "id of a declared duty"));
         }
-        let first = self.check_datasets(place.state)?;
-        if !tables::unreviewed_requestable(place.state) {
-            let found = format!("{}, not reviewed", self.datasets[0].id);
-            return Err(Refusal::rule("R-REQUEST-7", Code::VersionWrong, found, "a reviewed version"));
-        }
-        Ok(place.rows([
+        let (first, provider) = self.check_datasets(place.state)?;
+        let clock = if first.class() == "unconditional" { "answer_unconditional" } else { "answer_conditional" };
+        let requester = place.record.by.as_str();
+        let mut changes = place.rows([
+            ("backflow", self.is_backflow.then(|| tables::limit(place.state, "backflow").into())),
             ("class", Some(first.class().into())),
             ("datasets", Some(strings(self.datasets.iter().map(|dataset| &dataset.id)))),
-            ("provider", Some(first.provider().into())),
-            ("requester", Some(place.record.by.as_str().into())),
-        ]))
+            ("limit", Some(tables::limit(place.state, clock).into())),
+            ("pauses", tables::pauses_on_supplement(place.state).then(|| true.into())),
+            ("provider", Some(provider.as_str().into())),
+            ("requester", Some(requester.into())),
+            ("start", Some(place.day().into())),
+        ]);
+        for party in [provider.as_str(), requester] {
+            tables::add_open(&mut changes, place.state, party);
+        }
+        Ok(changes)
     }
 
     fn subjects(&self, state: &dyn Rows, record: &Record, subjects: &mut Subjects) {
-        if let Some(first) = self.datasets.first().and_then(|first| DatasetRow::read(state, &first.id)) {
-            subjects.add_agency(first.provider());
+        if let Some(row) = RecordRow::read(state, &record.id()) {
+            subjects.add_agency(row.provider());
         }
         subjects.datasets.extend(self.datasets.iter().map(|dataset| dataset.id.clone()));
         subjects.duties.push(self.duty.clone());

@@ -11,7 +11,7 @@ use crate::core::state::{Changes, Rows, Table};
 use crate::core::tables::{RegisteredKey, WRITTEN, put_keys, put_public, text, with};
 
 pub const AGENCY: Table = Table("agency");
-pub const OPEN: Table = Table("open");
+const OPEN: Table = Table("open");
 pub const ROLE: Table = Table("role");
 
 /// Row of [`ROLE`]: the agencies that hold a trusted authority key and are not retired, ascending.
@@ -283,5 +283,80 @@ fn put_open(changes: &mut Changes, agency: &str, count: u64) {
     match count {
         0 => changes.delete(OPEN, agency.to_ascii_lowercase()),
         _ => changes.put(OPEN, agency.to_ascii_lowercase(), count.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::state::{MemoryRows, Overlay};
+
+    fn ledger(agencies: &[(&str, Option<&str>)], authorities: &[&str]) -> MemoryRows {
+        let mut changes = Changes::default();
+        for (id, territory) in agencies {
+            let membership = Membership { level: "outside".into(), line: None, parent: None, territory: territory.map(str::to_owned) };
+            put_agency(&mut changes, id, &membership, &[], None);
+        }
+        put_authorities(&mut changes, authorities.iter().copied());
+        let mut rows = MemoryRows::default();
+        rows.apply(&changes);
+        rows
+    }
+
+    #[test]
+    fn the_nearest_authority_covers() {
+        let agencies = [
+            ("city", Some("3301")),
+            ("district", Some("330102")),
+            ("twin", Some("330102")),
+            ("state", None),
+            ("bureau", Some("330102001")),
+            ("other", Some("330205")),
+            ("far", Some("44")),
+            ("abroad", None),
+        ];
+        let rows = ledger(&agencies, &["city", "district", "twin", "state"]);
+        for (authority, agency, expected) in [
+            ("city", "bureau", true),
+            ("city", "far", false),
+            ("city", "abroad", true),
+            ("state", "far", true),
+            ("bureau", "bureau", false),
+            ("district", "city", false),
+        ] {
+            assert_eq!(covers(&rows, authority, agency), expected, "{authority} {agency}");
+        }
+        for (agencies, expected) in [
+            (vec!["bureau"], "district"),
+            (vec!["bureau", "other"], "state"),
+            (vec!["bureau", "city"], "city"),
+            (vec!["bureau", "abroad"], "district"),
+            (vec!["far"], "state"),
+        ] {
+            assert_eq!(covering_authority(&rows, &agencies).as_deref(), Some(expected), "{agencies:?}");
+        }
+        assert_eq!(covering_authority(&ledger(&agencies, &["city"]), &["far"]), None);
+    }
+
+    #[test]
+    fn open_matters_are_counted_at_the_end_of_the_chain() {
+        let rows = ledger(&[("a", None), ("b", None), ("C", None)], &[]);
+        let mut overlay = Overlay::new(&rows);
+        let mut changes = Changes::default();
+        add_open(&mut changes, &overlay, "a");
+        add_open(&mut changes, &overlay, "a");
+        add_open(&mut changes, &overlay, "C");
+        assert_eq!([("a"), ("b"), ("C")].map(|id| open_count(&changes, &overlay, id)), [2, 0, 1]);
+        hand_over_open(&mut changes, &overlay, "a", "C");
+        let row = AgencyRow::read_exact(&overlay, "a").unwrap().retiring(Some("C"));
+        changes.put(AGENCY, "a", row);
+        overlay.changes.extend(changes);
+        assert!(stands_for(&overlay, "C", "a") && !stands_for(&overlay, "c", "a") && !stands_for(&overlay, "b", "a"));
+        let mut changes = Changes::default();
+        end_open(&mut changes, &overlay, "a");
+        add_open(&mut changes, &overlay, "a");
+        end_open(&mut changes, &overlay, "C");
+        end_open(&mut changes, &overlay, "a");
+        assert_eq!(["a", "C"].map(|id| open_count(&changes, &overlay, id)), [0, 1]);
     }
 }

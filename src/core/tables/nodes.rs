@@ -163,7 +163,7 @@ pub fn set_heights(state: &dyn Rows) -> Vec<u64> {
 pub fn validator_set(state: &dyn Rows, height: u64) -> ValidatorSet {
     let first = set_heights(state).into_iter().take_while(|first| *first <= height.max(1)).last().expect(WRITTEN);
     let set = state.get(VALIDATORS, &first.to_string()).expect(WRITTEN);
-    ValidatorSet::from_value(&set).expect("a set is checked before it is written")
+    ValidatorSet::from_row(&set).expect(WRITTEN)
 }
 
 /// Writes the set that judges from `from` on, which is not below the last height that has one.

@@ -21,6 +21,7 @@ use sharelog::health::{Health, Life};
 use sharelog::log::certificate::{Certificate, Step, vote_text};
 use sharelog::log::checkpoint::{Checkpoint, Cosignature};
 use sharelog::metrics::Metrics;
+use sharelog::query::book::BookKeeper;
 use sharelog::store::execution::Executor;
 use sharelog::store::{self, Block, Reader, Writer};
 use tokio::runtime::Runtime;
@@ -109,6 +110,7 @@ impl Node {
         health.set_life(Life::Ready);
         let api = Arc::new(Api {
             reader: reader.clone(),
+            book: Arc::new(BookKeeper::new(reader.clone())),
             pool: Arc::clone(&pool),
             checkpoints: Arc::clone(&checkpoints),
             health: Arc::clone(&health),

@@ -1,7 +1,9 @@
 //! Building and executing blocks; blocking work.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::consensus::clock::Clock;
 use crate::consensus::engine::body::Body;
 use crate::consensus::engine::driver::Shared;
 use crate::core::hash::Hash;
@@ -37,15 +39,16 @@ pub fn earliest_empty(head: &Head) -> Time {
     head.time.plus_ms(if head.height == 0 { 1 } else { EMPTY_BLOCK_GAP_MS })
 }
 
-/// Builds a block of pending records at `time`; `None` when there is nothing to say yet.
-pub fn build(shared: &Shared, head: &Head, time: Time) -> Option<Executed> {
-    #[cfg(feature = "test-faults")]
-    let time = crate::consensus::faults::alter_time(time);
+/// Builds a block of pending records on `head`, which came `rested` ago; `None` when there is nothing to say yet.
+pub fn build(shared: &Shared, head: &Head, clock: Clock, rested: Duration) -> Option<Executed> {
     let policy = rules::policy(&shared.reader);
     let records_max = usize::try_from(policy.block_records_max).unwrap_or(usize::MAX);
     let bytes_max = usize::try_from(policy.block_bytes_max).unwrap_or(usize::MAX);
-    let mut executor = Executor::new(&shared.reader, head, &shared.genesis, time);
     let mut waiting = shared.pool.candidates(records_max, bytes_max);
+    let time = clock.block_time(head.time, rested, waiting.iter().map(|record| record.at));
+    #[cfg(feature = "test-faults")]
+    let time = crate::consensus::faults::alter_time(time);
+    let mut executor = Executor::new(&shared.reader, head, &shared.genesis, time);
     let (mut records, mut refused) = (Vec::with_capacity(waiting.len()), Vec::new());
     let mut is_full = false;
     for _ in 0..CANDIDATE_PASSES_MAX {

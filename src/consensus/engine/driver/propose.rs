@@ -10,7 +10,8 @@ use malachite_app::app::types::streaming::StreamId;
 use malachite_app::{NetworkMsg, Reply};
 
 use super::blocks::{Known, Proposed};
-use super::{Driver, blocking, execute, now, reply_with};
+use super::{Driver, blocking, execute, reply_with};
+use crate::consensus::clock::Clock;
 use crate::consensus::engine::body::Body;
 use crate::consensus::engine::context::{Address, Height, Init, Ledger};
 use crate::consensus::engine::streams::{Assembled, parts};
@@ -65,11 +66,12 @@ impl Driver {
         let mut arrivals = self.shared.pool.arrivals();
         let executed = loop {
             let (shared, head) = (Arc::clone(&self.shared), Arc::clone(&self.next.head));
-            let time = now().max(head.time.plus_ms(1));
-            if let Some(executed) = blocking(move || execute::build(&shared, &head, time)).await? {
+            let (clock, rested) = (Clock::of(&self.next.policy), self.next.since.elapsed());
+            if let Some(executed) = blocking(move || execute::build(&shared, &head, clock, rested)).await? {
                 break executed;
             }
-            let earliest = execute::earliest_empty(&self.next.head).unix_ms().saturating_sub(now().unix_ms());
+            let empty_at = clock.block_time(self.next.head.time, rested, std::iter::empty());
+            let earliest = execute::earliest_empty(&self.next.head).unix_ms().saturating_sub(empty_at.unix_ms());
             let wait = until.saturating_duration_since(Instant::now()).min(Duration::from_millis(earliest + 1));
             if wait.is_zero() {
                 tracing::debug!(height = proposed.height, round = proposed.round, "nothing to propose");
