@@ -324,6 +324,14 @@ impl<'a> Moment<'a> {
         all
     }
 
+    /// The due day of a duty's datasets, unless it is provisional.
+    pub fn update_due(&self, retire: &'a Rec) -> Option<String> {
+        let mut owed = Owed::new("catalogue_update", retire, self.limit(retire, "catalogue_update"));
+        owed.extended = self.extended(retire, "catalogue_update");
+        let counted = self.count(owed);
+        counted.due.filter(|_| !counted.provisional)
+    }
+
     fn reviews(&self) -> Vec<Owed<'a>> {
         let world = self.world;
         let owed = |publish: &'a Rec| {

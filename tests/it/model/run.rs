@@ -1,6 +1,6 @@
 //! One history, put to both implementations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 use sharelog::core::book::Book;
@@ -24,7 +24,7 @@ use super::world::{Line, Rec, World, line_of};
 
 const CREATED: &str = "2026-01-02T00:00:00.000Z";
 /// Disagreements shown before a run gives up.
-const QUARRELS_MAX: usize = 12;
+const QUARRELS_MAX: usize = 40;
 
 /// Kinds by their weight in a history.
 const WEIGHTS: [(&str, u64); 41] = [
@@ -42,6 +42,8 @@ pub struct Run {
     seed: u64,
     pub world: World,
     pub quarrels: Vec<String>,
+    /// One of each sort is shown.
+    sorts: BTreeSet<String>,
     /// How often each code came.
     pub refused: BTreeMap<&'static str, usize>,
     /// How many obligations the moments showed, by clock and state.
@@ -143,7 +145,8 @@ impl Run {
         let (book, state) = (Book::new(&genesis), genesis.hash);
         let (quarrels, refused, obligations) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         let (blocks, notes) = (Vec::new(), Vec::new());
-        Run { seed, world, quarrels, refused, obligations, state, generator, genesis, rows, book, position: 1, blocks, notes }
+        let sorts = BTreeSet::new();
+        Run { seed, world, quarrels, sorts, refused, obligations, state, generator, genesis, rows, book, position: 1, blocks, notes }
     }
 
     /// Blocks, until so many records were put.
@@ -249,7 +252,8 @@ impl Run {
         if let Some(refusal) = refusal {
             *self.refused.entry(refusal.code.as_str()).or_default() += 1;
         }
-        if !agrees {
+        let sort = format!("{} {:?} {:?}", rec.kind, verdict.codes, refusal.map(|refusal| (refusal.code, refusal.rule)));
+        if !agrees && self.sorts.insert(sort) {
             let shown = refusal.map_or_else(|| "taken".to_owned(), ToString::to_string);
             let lines: Vec<&str> = rec.lines.iter().map(|line| line.label.as_str()).collect();
             let on: Vec<String> =

@@ -36,7 +36,7 @@ pub fn judge(world: &World, rec: &Rec, verdict: &mut Verdict) {
         "dataset.review" => review(world, rec, id, verdict),
         "collect.notice" => {
             let duty = text(&rec.body, "duty");
-            verdict.breach(world.duty(duty, n).is_none(), "duty-unknown");
+            verdict.breach(world.duty(duty, n).is_none() || world.duty_retired(duty, n), "duty-unknown");
             party(world, rec, of_id(duty), verdict);
             let items = strings(&rec.body, "items");
             verdict.breach(items.iter().collect::<BTreeSet<_>>().len() < items.len(), "field-invalid");
@@ -63,7 +63,7 @@ fn publish(world: &World, rec: &Rec, id: &str, verdict: &mut Verdict) {
     let names: BTreeSet<&str> = items.iter().map(|item| text(item, "name")).collect();
     verdict.breach(names.len() < items.len(), "field-invalid");
     let duty = rec.body["duty"].as_str();
-    verdict.breach(duty.is_some_and(|duty| world.duty(duty, n).is_none()), "duty-unknown");
+    verdict.breach(duty.is_some_and(|duty| world.duty(duty, n).is_none() || world.duty_retired(duty, n)), "duty-unknown");
     let newest = world.newest(id, n).map_or(0, |newest| newest.body["version"].as_u64().unwrap());
     verdict.breach(rec.body["version"].as_u64() != Some(newest + 1), "version-wrong");
     if world.dataset_retired(id, n) {
@@ -80,7 +80,7 @@ fn review(world: &World, rec: &Rec, id: &str, verdict: &mut Verdict) {
         return verdict.breach(true, "dataset-unknown");
     };
     verdict.breach(newest.body["version"] != rec.body["version"], "version-wrong");
-    verdict.breach(world.review(id, &rec.body["version"], n).is_some(), "closed");
+    verdict.breach(world.review(id, &rec.body["version"], n).is_some(), "duplicate");
     if world.dataset_retired(id, n) {
         verdict.open.push("closed");
     }

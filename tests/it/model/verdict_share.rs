@@ -26,8 +26,7 @@ pub fn judge(world: &World, rec: &Rec, verdict: &mut Verdict) {
 fn request(world: &World, rec: &Rec, verdict: &mut Verdict) {
     let n = rec.index;
     let duty = text(&rec.body, "duty");
-    verdict.breach(world.duty(duty, n).is_none(), "duty-unknown");
-    verdict.breach(world.duty_retired(duty, n), "closed");
+    verdict.breach(world.duty(duty, n).is_none() || world.duty_retired(duty, n), "duty-unknown");
     term(world, rec, verdict);
     let asked: Vec<(&str, u64)> =
         rec.body["datasets"].as_array().unwrap().iter().map(|one| (text(one, "id"), one["version"].as_u64().unwrap_or(0))).collect();
@@ -188,14 +187,17 @@ fn extend(world: &World, rec: &Rec, on: &Rec, verdict: &mut Verdict) {
     let moment = Moment::before(world, n, rec.time);
     let most = world.policy(on.index)["extensions"][clock].as_u64().unwrap();
     verdict.breach(moment.extended(on, clock) + rec.body["days"].as_u64().unwrap() > most, "limit-exceeded");
-    let all: Vec<_> = moment.of_clock(clock).into_iter().filter(|owed| owed.started == on.position).collect();
-    let open: Vec<_> = all.iter().filter(|owed| owed.state == "open").collect();
-    verdict.breach(open.is_empty(), "closed");
+    let (debtor, due) = match clock {
+        // The agency of the duty answers for the datasets that name it.
+        "catalogue_update" => (Some(world.end(super::verdict::of_id(text(&on.body, "id")), n)), moment.update_due(on)),
+        _ => {
+            let owed = moment.of_clock(clock).into_iter().find(|owed| owed.started == on.position).unwrap();
+            (owed.debtor, owed.due.filter(|_| !owed.provisional))
+        }
+    };
     let today = world.days.text(world.day(rec, world.offset(on.index)));
-    let late = |owed: &&&super::clocks::Obligation| !owed.provisional && owed.due.as_ref().is_some_and(|due| today > *due);
-    verdict.breach(!open.is_empty() && open.iter().filter(late).count() == open.len(), "too-late");
-    let covered = |owed: &super::clocks::Obligation| owed.debtor.as_ref().is_some_and(|id| world.covers(&rec.by, id, n));
-    verdict.breach(!all.is_empty() && !all.iter().all(covered), "not-party");
+    verdict.breach(due.is_some_and(|due| today > due), "too-late");
+    verdict.breach(debtor.is_none_or(|id| !world.covers(&rec.by, &id, n)), "not-party");
 }
 
 fn correction(world: &World, rec: &Rec, on: &Rec, verdict: &mut Verdict) {

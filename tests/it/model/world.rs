@@ -49,8 +49,7 @@ pub struct Key {
     pub agency: String,
     pub role: Role,
     pub label: String,
-    /// Number of the record that brought it, and of the one that ended it.
-    pub from: Option<usize>,
+    /// Number of the record that ended it.
     pub until: Option<usize>,
     pub replaced: bool,
 }
@@ -163,15 +162,14 @@ impl World {
 
     /// All keys that ever were, in the order in which they came.
     pub fn keys(&self, n: usize) -> Vec<Key> {
-        let key = |line: &Line, from| Key {
+        let key = |line: &Line| Key {
             agency: line.agency.clone(),
             role: line.role,
             label: line.label.clone(),
-            from,
             until: None,
             replaced: false,
         };
-        let mut keys: Vec<Key> = self.genesis_keys.iter().map(|line| key(line, None)).collect();
+        let mut keys: Vec<Key> = self.genesis_keys.iter().map(|line| key(line)).collect();
         let kinds = ["agency.admit", "key.rotate", "key.revoke"];
         let mut recs: Vec<&Rec> = kinds.iter().flat_map(|kind| self.of(kind, n)).collect();
         recs.sort_by_key(|rec| rec.index);
@@ -180,7 +178,7 @@ impl World {
                 "agency.admit" => {
                     let agency = text(&rec.body, "id");
                     for label in &rec.labels {
-                        keys.push(key(&line_of(agency, label), Some(rec.index)));
+                        keys.push(key(&line_of(agency, label)));
                     }
                 }
                 _ => {
@@ -189,7 +187,7 @@ impl World {
                     if rec.kind == "key.rotate" {
                         old.replaced = true;
                         let agency = old.agency.clone();
-                        keys.push(key(&line_of(&agency, &rec.labels[1]), Some(rec.index)));
+                        keys.push(key(&line_of(&agency, &rec.labels[1])));
                     }
                 }
             }
