@@ -368,7 +368,7 @@ fn a_revoked_key_is_replaced_once_and_cannot_consent() {
     let mut ledger = Ledger::new();
     let old = json!({"key": ledger.vkey("agency-0", Role::Office), "reason": "lost"});
     ledger.add("agency-0", Kind::KeyRevoke, &[], &old).unwrap();
-    let mut rotate = |ledger: &mut Ledger, label: &str, by: &str, consent: Role| {
+    let rotate = |ledger: &mut Ledger, label: &str, by: &str, consent: Role| {
         let new = ledger.signer_of("agency-0", Role::Office, label);
         let body = json!({"key": new.vkey.to_string(), "replaces": old["key"]});
         let draft = ledger.draft(by, Kind::KeyRotate, &[], &body);

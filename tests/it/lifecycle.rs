@@ -329,7 +329,7 @@ fn duties_and_entries_end_and_entries_are_reviewed() {
     broken(judge(&review("agency-0:x", 1, "approve")), Code::DatasetUnknown, "R-REVIEW-1");
     broken(judge(&review("agency-0:c", 2, "approve")), Code::VersionWrong, "R-REVIEW-2");
     broken(judge(&review("agency-0:c", 1, "return")), Code::FieldMissing, "R-REVIEW-4");
-    judge(&changed(&review("agency-0:c", 1, "return"), "reasons", json!("no conditions"))).unwrap();
+    judge(&changed(&review("agency-0:c", 1, "return"), "reason", json!("no conditions"))).unwrap();
     broken(judge(&review("agency-0:c", 1, "approve")), Code::Duplicate, "R-REVIEW-3");
     broken(story.ledger.add("agency-1", Kind::ShareRequest, &[], &request("agency-0:c", "ordinary")), Code::VersionWrong, "R-REQUEST-7");
     broken(story.ledger.add("agency-0", Kind::DutyRetire, &[], &reason("agency-0:x")), Code::DutyUnknown, "R-DUTYRETIRE-1");

@@ -128,17 +128,17 @@ impl Demo {
         let plain = self.ask("2025-09-03", &of_district("residents-count"), "ordinary")?;
         let refusal =
             self.answer("2025-09-04", DISTRICT, &plain, &["--outcome", "refuse", "--code", "other", "--reason", "not convenient"])?;
-        let missing = ["--step", "ask", "--missing", "the list of communities", "--key", &office];
+        let missing = ["--missing", "the list of communities", "--key", &office];
         self.on("2025-09-04", &[&["share", "supplement", "--request", &slow], missing.as_slice()].concat())?;
         let refuse =
             ["--outcome", "refuse", "--code", "withheld-by-law", "--reason", "the law bars it", "--basis", "Archives Law, article 28"];
         self.answer("2025-09-05", DISTRICT, &barred, &refuse)?;
         let grounds = ["--subject", "refusal of an unconditional dataset", "--grounds", "Regulations, article 21", "--key", &street];
         let dispute = self.on("2025-09-05", &[&["dispute", "file", "--record", &refusal], grounds.as_slice()].concat())?;
-        let given = ["--step", "give", "--given", "communities of Beishan", "--key", &street];
+        let given = ["--given", "communities of Beishan", "--key", &street];
         self.on("2025-09-08", &[&["share", "supplement", "--request", &slow], given.as_slice()].concat())?;
         let extension = ["--clock", "answer", "--days", "5", "--reason", "register under repair", "--key", &authority];
-        self.on("2025-09-12", &[&["share", "extend", "--request", &slow], extension.as_slice()].concat())?;
+        self.on("2025-09-12", &[&["share", "extend", "--record", &slow], extension.as_slice()].concat())?;
         let outcome = ["--outcome", "share", "--reason", "the catalogue calls it unconditional", "--key", &authority];
         let decided = self.on("2025-09-12", &[&["dispute", "decide", "--dispute", &id_of(&dispute)?], outcome.as_slice()].concat())?;
         self.step(

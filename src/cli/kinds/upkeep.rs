@@ -141,7 +141,7 @@ pub fn collect(command: &CollectCommand, global: &Global) -> Result<(), Failure>
 
 Examples:
   sharelog record amend --record ID --set title='Hospital beds by ward' --reason 'typing error' --key head.pem
-  sharelog record amend --record ID --set purpose=checks --set label=2026-12 --reason 'wrong file' --key office.pem --dry-run")]
+  sharelog record amend --record ID --set scope='checks of 2026' --set label=2026-12 --reason 'wrong file' --key office.pem --dry-run")]
 pub struct AmendArgs {
     /// The record to amend
     #[arg(long, value_name = "ID")]

@@ -8,7 +8,7 @@
 //! - R-DATASETRETIRE-1: the dataset is published. R-DATASETRETIRE-2: the writer stands for its provider.
 //!   R-DATASETRETIRE-3: it is not retired yet.
 //! - R-REVIEW-1: the dataset is published and not retired. R-REVIEW-2: the version is its newest. R-REVIEW-3: that version
-//!   was not reviewed yet. R-REVIEW-4: reasons exactly when it is returned.
+//!   was not reviewed yet. R-REVIEW-4: a reason exactly when it is returned.
 
 use crate::core::fields::Fields;
 use crate::core::key::Role;
@@ -111,15 +111,15 @@ impl DatasetReview {
     pub(crate) fn parse(fields: &mut Fields<'_>, _origin: &str) -> Result<Self, Refusal> {
         let outcome = fields.one_of("outcome", &["approve", "return"])?.to_owned();
         let is_returned = outcome == "return";
-        if fields.has("reasons") != is_returned {
+        if fields.has("reason") != is_returned {
             let (code, expected) = if is_returned {
-                (Code::FieldMissing, "reasons for the return")
+                (Code::FieldMissing, "a reason for the return")
             } else {
-                (Code::FieldUnknown, "no reasons for an approval")
+                (Code::FieldUnknown, "no reason for an approval")
             };
             return Err(Refusal::rule("R-REVIEW-4", code, format!("body.outcome {outcome}"), expected));
         }
-        fields.optional_text("reasons", TEXT_BYTES_MAX)?;
+        fields.optional_text("reason", TEXT_BYTES_MAX)?;
         Ok(DatasetReview { id: fields.checked("id", check_scoped)?.to_owned(), version: fields.integer("version")?, outcome })
     }
 }

@@ -36,6 +36,7 @@ const AMENDABLE: &[(&str, &[Role], &[&str])] = &[
     ("correction.file", &[Role::Office], &["text"]),
     ("dataset.publish", &[Role::Head], &["summary", "system", "title", "topic"]),
     ("dataset.retire", &[Role::Head], &["reason"]),
+    ("dataset.review", &[Role::Authority], &["reason"]),
     ("dispute.decide", &[Role::Authority], &["reason"]),
     ("dispute.file", &[Role::Office], &["grounds", "subject"]),
     ("dispute.refer", &[Role::Authority], &["reason"]),
