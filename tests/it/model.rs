@@ -9,6 +9,7 @@ mod clocks;
 mod days;
 mod generate;
 mod generate_share;
+mod hostile;
 mod matters;
 mod mutate;
 mod run;
@@ -60,4 +61,12 @@ fn a_long_history_is_judged_alike_and_replays_to_the_same_state() {
     }
     println!("seed 2026: taken {taken:?}; refused {:?}; obligations {:?}", run.refused, run.obligations);
     assert_eq!(run.replayed(), run.state);
+}
+
+#[test]
+fn no_spoiled_record_makes_admission_panic() {
+    let mut run = watched(7, 1_500, 1);
+    let (formed, taken) = hostile::put(&mut run, 7, 6_000);
+    println!("seed 7: {formed} well-formed, {taken} taken");
+    assert!(formed > 300 && taken > 50, "{formed} well-formed, {taken} taken: too few to mean anything");
 }

@@ -49,14 +49,14 @@ pub struct Run {
     /// How many obligations the moments showed, by clock and state.
     pub obligations: BTreeMap<(&'static str, &'static str), usize>,
     pub state: Hash,
-    generator: Generator,
-    genesis: Genesis,
-    rows: MemoryRows,
-    book: Book,
-    position: u64,
+    pub(super) generator: Generator,
+    pub(super) genesis: Genesis,
+    pub(super) rows: MemoryRows,
+    pub(super) book: Book,
+    pub(super) position: u64,
     /// Each block's height, time, first position and committed notes.
     blocks: Vec<(u64, u64, u64, Vec<String>)>,
-    notes: Vec<String>,
+    pub(super) notes: Vec<String>,
 }
 
 fn public(label: &str) -> PublicKey {

@@ -67,7 +67,7 @@ fn publish(world: &World, rec: &Rec, id: &str, verdict: &mut Verdict) {
     let newest = world.newest(id, n).map_or(0, |newest| newest.body["version"].as_u64().unwrap());
     verdict.breach(rec.body["version"].as_u64() != Some(newest + 1), "version-wrong");
     if world.dataset_retired(id, n) {
-        verdict.open.push("closed");
+        verdict.open.extend(["closed", "dataset-unknown"]);
     }
 }
 
@@ -82,7 +82,7 @@ fn review(world: &World, rec: &Rec, id: &str, verdict: &mut Verdict) {
     verdict.breach(newest.body["version"] != rec.body["version"], "version-wrong");
     verdict.breach(world.review(id, &rec.body["version"], n).is_some(), "duplicate");
     if world.dataset_retired(id, n) {
-        verdict.open.push("closed");
+        verdict.open.extend(["closed", "dataset-unknown"]);
     }
 }
 
@@ -114,6 +114,11 @@ fn amend(world: &World, rec: &Rec, verdict: &mut Verdict) {
         verdict.breach(member.as_str().is_none_or(|text| text.is_empty() || text.len() > 2_000), "field-invalid");
     }
     party(world, rec, &on.by, verdict);
-    let roles: Vec<Role> = on.lines.iter().filter(|line| line.agency == on.by).map(|line| line.role).collect();
+    // Where the other kind lets several roles sign, each of them will do.
+    let roles = match on.kind {
+        "share.suspend" | "share.resume" | "share.end" => vec![Role::Office, Role::Authority],
+        "record.amend" | "key.revoke" => vec![Role::Office, Role::Head, Role::Authority, Role::Inspector],
+        kind => vec![Role::parse(shape::role(kind)).unwrap()],
+    };
     verdict.breach(rec.lines.first().is_none_or(|line| !roles.contains(&line.role)), "role-wrong");
 }
