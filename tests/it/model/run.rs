@@ -318,7 +318,9 @@ impl Run {
             missing
         };
         let (ours, theirs) = (only(&model, &shown), only(&shown, &model));
-        if ours.is_empty() && theirs.is_empty() {
+        let mut sorts: Vec<String> = ours.iter().chain(&theirs).map(|owed| format!("{} {}", owed.clock, owed.started)).collect();
+        sorts.retain(|sort| self.sorts.insert(sort.clone()));
+        if sorts.is_empty() {
             return;
         }
         let at = Time::from_unix_ms(time).unwrap();
@@ -327,7 +329,9 @@ impl Run {
             for owed in list.iter().take(4) {
                 text.push_str(&format!("\n  {who}: {owed:?}"));
                 let rec = self.world.list.iter().find(|rec| rec.position == owed.started).unwrap();
-                text.push_str(&format!("\n      of {} {} {}", Time::from_unix_ms(rec.time).unwrap(), rec.kind, rec.body));
+                let on: Vec<&Rec> = rec.refs.iter().filter_map(|id| self.world.get(id, rec.index)).collect();
+                let on: Vec<String> = on.iter().map(|on| format!("{} {} {}", on.position, on.kind, on.body)).collect();
+                text.push_str(&format!("\n      of {} {} {} on {on:?}", Time::from_unix_ms(rec.time).unwrap(), rec.kind, rec.body));
             }
         }
         self.quarrels.push(text);

@@ -152,7 +152,7 @@ fn standing(world: &World, rec: &Rec, verdict: &mut Verdict) {
             }
         }
         Some(successor) => match world.agency(successor, n) {
-            _ if successor == id => verdict.either(true, &["field-invalid", "agency-unknown", "agency-retired"]),
+            _ if successor == id => verdict.either(true, &["ref-wrong"]),
             None => verdict.breach(true, "agency-unknown"),
             Some(other) => {
                 verdict.breach(other.status == "suspended", "agency-suspended");
@@ -241,9 +241,9 @@ fn validator(world: &World, rec: &Rec, verdict: &mut Verdict) {
     let n = rec.index;
     let agency = text(&rec.body, "agency");
     let from = rec.body["from"].as_u64().unwrap();
-    verdict.either(from < rec.height + 2, &["field-invalid", "too-late", "too-early"]);
+    verdict.either(from < rec.height + 2, &["limit-exceeded"]);
     let changes = changes(world, n);
-    verdict.either(changes.iter().any(|rec| rec.body["from"].as_u64().unwrap() > from), &["field-invalid", "too-late", "too-early"]);
+    verdict.either(changes.iter().any(|rec| rec.body["from"].as_u64().unwrap() > from), &["limit-exceeded"]);
     let members = members(world, n);
     let is = members.contains(agency);
     if rec.kind == "validator.add" {
@@ -256,7 +256,7 @@ fn validator(world: &World, rec: &Rec, verdict: &mut Verdict) {
         }
         verdict.breach(is, "duplicate");
     } else {
-        verdict.either(!is, &["agency-unknown", "not-found", "field-invalid"]);
+        verdict.either(!is, &["ref-wrong"]);
     }
     let used = registered(world, n);
     let old = if rec.kind == "validator.change" { keys_of(world, agency, n) } else { Vec::new() };

@@ -38,12 +38,12 @@ fn request(world: &World, rec: &Rec, verdict: &mut Verdict) {
     let kinds = |one: &&Rec| (world.end(super::verdict::of_id(text(&one.body, "id")), n), text(&one.body, "class").to_owned());
     let first = newest.first().map(kinds);
     verdict.breach(newest.iter().any(|one| Some(kinds(one)) != first), "field-invalid");
-    verdict.breach(newest.iter().any(|one| world.dataset_retired(text(&one.body, "id"), n)), "closed");
+    verdict.breach(newest.iter().any(|one| world.dataset_retired(text(&one.body, "id"), n)), "dataset-unknown");
     for one in newest {
         let review = world.review(text(&one.body, "id"), &one.body["version"], n);
         let outcome = review.map(|review| text(&review.body, "outcome"));
-        verdict.breach(outcome == Some("return"), "closed");
-        verdict.breach(outcome.is_none() && world.policy(n)["unreviewed_requestable"] == false, "dataset-unknown");
+        verdict.breach(outcome == Some("return"), "version-wrong");
+        verdict.breach(outcome.is_none() && world.policy(n)["unreviewed_requestable"] == false, "version-wrong");
     }
 }
 
@@ -107,7 +107,7 @@ fn answer(world: &World, rec: &Rec, on: &Rec, verdict: &mut Verdict) {
         "agree" => given == asked,
         _ => given.len() < asked.len() && given.iter().all(|id| asked.contains(&id.as_str())),
     };
-    verdict.either(!fits, &["field-invalid", "dataset-unknown", "not-granted"]);
+    verdict.either(!fits, &["field-invalid", "ref-wrong"]);
 }
 
 fn receipt(world: &World, rec: &Rec, on: &Rec, verdict: &mut Verdict) {
@@ -185,7 +185,7 @@ fn extend(world: &World, rec: &Rec, on: &Rec, verdict: &mut Verdict) {
         return verdict.breach(true, "ref-wrong");
     }
     let moment = Moment::before(world, n, rec.time);
-    let most = world.policy(on.index)["extensions"][clock].as_u64().unwrap();
+    let most = world.policy(n)["extensions"][clock].as_u64().unwrap();
     verdict.breach(moment.extended(on, clock) + rec.body["days"].as_u64().unwrap() > most, "limit-exceeded");
     let (debtor, due) = match clock {
         // The agency of the duty answers for the datasets that name it.
