@@ -15,6 +15,7 @@ pub mod node;
 pub mod output;
 pub mod questions;
 pub mod record;
+pub mod report;
 pub mod store;
 pub mod testnet;
 pub mod verify;
@@ -147,6 +148,10 @@ enum Command {
     Matrix(questions::MatrixArgs),
     /// The life of a record, dataset, duty or agency in order, amended texts struck
     History(ask::HistoryArgs),
+    /// What an agency owed and was owed in a period
+    Obligations(questions::ObligationsArgs),
+    /// Write a folder about one agency and one period: a page to read and print, the records, and their evidence
+    Report(report::ReportArgs),
     /// Write an evidence file for records
     Evidence(ask::EvidenceArgs),
     /// Check an evidence file offline
@@ -217,6 +222,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Public(args) => questions::public(&args, global),
         Command::Matrix(args) => questions::matrix(&args, global),
         Command::History(args) => ask::history(&args, global),
+        Command::Obligations(args) => questions::obligations(&args, global),
+        Command::Report(args) => report::run(&args, global),
         Command::Evidence(args) => ask::evidence(&args, global),
         Command::Verify(args) => verify::run(&args, global),
         Command::Store(command) => store::run(&command, global),

@@ -2,7 +2,8 @@
 //!
 //! One table for each language, `locale/en.toml` and `locale/zh.toml`, with a section for every code of
 //! [`crate::core::refusal::Code`] and one, `internal`, for a node that failed itself; and `words`, the single words of reports:
-//! the columns of their tables, the values in them, and the sentences around them.
+//! the columns of their tables, the values in them, and the sentences around them. The instructions beside a report are texts of
+//! their own.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -90,6 +91,14 @@ pub fn internal(language: Language) -> Sentences {
 pub fn word<'a>(language: Language, section: &str, name: &'a str) -> &'a str {
     let known = language.table().words.get(section).and_then(|section| section.get(name));
     known.map_or(name, String::as_str)
+}
+
+/// How to check the evidence of a report, and what it shows; `{origin}`, `{genesis}` and a line `{commands}` are to be filled in.
+pub fn how_to_verify(language: Language) -> &'static str {
+    match language {
+        Language::English => include_str!("locale/verify.en.txt"),
+        Language::Chinese => include_str!("locale/verify.zh.txt"),
+    }
 }
 
 #[cfg(test)]

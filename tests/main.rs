@@ -8,6 +8,8 @@ mod it {
     #[cfg(feature = "node")]
     mod cluster;
     #[cfg(feature = "node")]
+    mod commands;
+    #[cfg(feature = "node")]
     mod engine;
     #[cfg(feature = "test-faults")]
     mod faults;
@@ -31,6 +33,8 @@ mod it {
     mod questions;
     #[cfg(feature = "node")]
     mod refusals;
+    #[cfg(feature = "node")]
+    mod report;
     mod rules;
     #[cfg(feature = "node")]
     mod sharing;

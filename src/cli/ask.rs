@@ -13,7 +13,7 @@ use crate::core::hash::Hash;
 use crate::core::json::Value;
 use crate::core::refusal::Code;
 
-pub use evidence::EvidenceArgs;
+pub use evidence::{EvidenceArgs, fetch as fetch_evidence};
 pub use history::HistoryArgs;
 
 #[derive(Debug, Subcommand)]

@@ -156,8 +156,12 @@ impl Client {
     /// # Errors
     /// [`Failure::Network`] for an answer that is not in the contract's JSON.
     pub fn parse(&self, body: &[u8]) -> Result<Value, Failure> {
-        json::parse(body, Strings::WithNotes)
-            .map_err(|refusal| Failure::Network(format!("{} gave an answer that cannot be read: {refusal}", self.base)))
+        json::parse(body, Strings::WithNotes).map_err(|refusal| self.unusable(&refusal))
+    }
+
+    /// An answer that is not what the contract says.
+    pub fn unusable(&self, refusal: &Refusal) -> Failure {
+        Failure::Network(format!("{} gave an answer that cannot be read: {refusal}", self.base))
     }
 
     /// What an answer that is not a success means.

@@ -181,6 +181,29 @@ pub struct MatrixArgs {
     common: Common,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  sharelog obligations --agency 380120000J --from 2026-01-01 --to 2027-01-01
+  sharelog obligations --agency 380120000J --state late --all --csv")]
+pub struct ObligationsArgs {
+    /// Who owes or is owed
+    #[arg(long, value_name = "ID")]
+    agency: String,
+    /// Start of the period: a time, or a day of the ledger's zone
+    #[arg(long, value_name = "TIME|DAY")]
+    from: Option<String>,
+    /// End of the period, not included
+    #[arg(long, value_name = "TIME|DAY")]
+    to: Option<String>,
+    /// open, met, late or stopped
+    #[arg(long)]
+    state: Option<String>,
+    #[command(flatten)]
+    part: Part,
+    #[command(flatten)]
+    common: Common,
+}
+
 type Parameters<'a> = Vec<(&'static str, Option<&'a String>)>;
 
 /// # Errors
@@ -205,6 +228,14 @@ pub fn overdue(args: &OverdueArgs, global: &Global) -> anyhow::Result<()> {
         ("territory", args.territory.as_ref()),
     ];
     list(Question::Overdue, parameters, &args.part, &args.common, global)
+}
+
+/// # Errors
+/// [`Failure`].
+pub fn obligations(args: &ObligationsArgs, global: &Global) -> anyhow::Result<()> {
+    let parameters =
+        vec![("agency", Some(&args.agency)), ("from", args.from.as_ref()), ("to", args.to.as_ref()), ("state", args.state.as_ref())];
+    list(Question::Obligations, parameters, &args.part, &args.common, global)
 }
 
 /// # Errors

@@ -41,6 +41,23 @@ pub enum State {
     Stopped,
 }
 
+impl State {
+    pub const ALL: [State; 4] = [State::Open, State::Met, State::Late, State::Stopped];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Open => "open",
+            State::Met => "met",
+            State::Late => "late",
+            State::Stopped => "stopped",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        State::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
 /// What an obligation is about. Records are named by their positions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject {
@@ -113,7 +130,7 @@ impl<'a> Moment<'a> {
     pub fn new(book: &'a Book, as_of: AsOf) -> Self {
         let seen = book.calendars.iter().filter(|(at, _)| at.seen(as_of));
         let newest: BTreeMap<u64, &Calendar> = seen.map(|(_, calendar)| (calendar.year, calendar)).collect();
-        let ends = (0..book.agencies.len()).map(|index| end_of_chain(book, as_of, AgencyNo::of(index))).collect();
+        let ends = (0..book.agencies.len()).map(|index| end_of_chain(book, AgencyNo::of(index), |retired| retired.seen(as_of))).collect();
         Moment { book, as_of, calendars: WorkingDays::of(newest.into_values()), ends }
     }
 
@@ -147,20 +164,22 @@ impl<'a> Moment<'a> {
     }
 
     /// The authority that covered all of `parties` just before a record: of those with the longest territory code the first
-    /// by id.
+    /// by id. A retired one covers nobody.
     pub fn authority_over(&self, parties: &[AgencyNo], at: At) -> Option<AgencyNo> {
         let book = self.book;
         let territory =
             |agency: AgencyNo| book.membership_at(agency, at).and_then(|membership| membership.territory).map(|code| book.code(code));
-        let of_parties: Vec<_> = parties.iter().map(|party| territory(*party)).collect();
-        let trusted = |agency: &AgencyNo| {
-            let keys = &book.agencies[agency.index()].authority_keys;
-            keys.iter().any(|key| key.from.precedes(at) && !key.until.precedes(at))
+        let of_parties: Vec<_> =
+            parties.iter().map(|party| territory(end_of_chain(book, *party, |retired| retired.precedes(at)))).collect();
+        let able = |agency: &AgencyNo| {
+            let fact = &book.agencies[agency.index()];
+            let holds_key = fact.authority_keys.iter().any(|key| key.from.precedes(at) && !key.until.precedes(at));
+            holds_key && fact.retired.is_none_or(|(retired, _)| !retired.precedes(at))
         };
         let covers =
             |own: Option<&str>| of_parties.iter().all(|party| party.is_none_or(|party| own.is_none_or(|own| party.starts_with(own))));
-        let able = book.authorities.iter().copied().filter(trusted).filter(|authority| covers(territory(*authority)));
-        able.max_by_key(|authority| (territory(*authority).map_or(0, str::len), Reverse(book.agency_id(*authority))))
+        let covering = book.authorities.iter().copied().filter(able).filter(|authority| covers(territory(*authority)));
+        covering.max_by_key(|authority| (territory(*authority).map_or(0, str::len), Reverse(book.agency_id(*authority))))
     }
 
     /// Working days of extension of a clock.
@@ -170,11 +189,12 @@ impl<'a> Moment<'a> {
     }
 }
 
-fn end_of_chain(book: &Book, as_of: AsOf, agency: AgencyNo) -> AgencyNo {
+/// The end of an agency's chain, of the retirements that have happened.
+fn end_of_chain(book: &Book, agency: AgencyNo, happened: impl Fn(At) -> bool) -> AgencyNo {
     let mut end = agency;
     for _ in 0..book.agencies.len() {
         match book.agencies[end.index()].retired {
-            Some((at, Some(next))) if at.seen(as_of) => end = next,
+            Some((at, Some(next))) if happened(at) => end = next,
             _ => break,
         }
     }

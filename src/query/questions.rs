@@ -60,10 +60,12 @@ pub enum Question {
     Public,
     /// Lines and territories.
     Matrix,
+    /// What an agency owed and was owed in a period.
+    Obligations,
 }
 
 impl Question {
-    pub const ALL: [Question; 9] = [
+    pub const ALL: [Question; 10] = [
         Question::Todo,
         Question::Overdue,
         Question::Refusals,
@@ -73,6 +75,7 @@ impl Question {
         Question::Burden,
         Question::Public,
         Question::Matrix,
+        Question::Obligations,
     ];
 
     /// Its path below `/api/v1/`, and the name of its list in cursors.
@@ -87,6 +90,7 @@ impl Question {
             Question::Burden => "burden",
             Question::Public => "public",
             Question::Matrix => "matrix",
+            Question::Obligations => "obligations",
         }
     }
 
@@ -99,13 +103,14 @@ impl Question {
             Question::Burden => &["territory", "as_of", "after", "limit"],
             Question::Public => &["agency", "dataset", "as_of", "after", "limit"],
             Question::Matrix => &["from", "to", "territory", "digits", "as_of"],
+            Question::Obligations => &["agency", "from", "to", "state", "as_of", "after", "limit"],
         }
     }
 
     /// The members of its lines, as tables and CSV show them.
     pub fn columns(self) -> &'static [&'static str] {
         match self {
-            Question::Todo | Question::Overdue => work::COLUMNS,
+            Question::Todo | Question::Overdue | Question::Obligations => work::COLUMNS,
             Question::Refusals => basis::COLUMNS,
             Question::Promises => promises::COLUMNS,
             Question::Terms => purpose::COLUMNS,
@@ -137,7 +142,7 @@ pub fn answer(question: Question, keeper: &BookKeeper, reader: &Reader, asked: &
     let agency = asked.agency.as_deref().map(|id| spelled(reader, id)).transpose()?;
     let (place, page) = {
         let book = keeper.caught_up()?;
-        let place = Place::of(question, reader, asked, book.size())?;
+        let place = Place::of(question, reader, asked, &book)?;
         let moment = Moment::new(&book, place.as_of);
         let genesis = reader.genesis();
         let view = View { moment, asked, agency, after: place.after, origin: &genesis.origin, question };
@@ -150,6 +155,7 @@ pub fn answer(question: Question, keeper: &BookKeeper, reader: &Reader, asked: &
             Question::Catalogue => health::page(&view),
             Question::Burden => burden::page(&view)?,
             Question::Public => public_view::page(&view),
+            Question::Obligations => work::obligations(&view, place.offset_minutes)?,
             Question::Matrix => return Ok(with_head(matrix::answer(&view, place.offset_minutes)?, place.head(reader, &view.moment)?)),
         };
         let head = place.head(reader, &view.moment)?;

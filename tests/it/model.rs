@@ -55,10 +55,33 @@ fn a_long_history_is_judged_alike_and_replays_to_the_same_state() {
         assert!(taken.get(kind).is_some_and(|count| *count >= 5), "{kind}: {taken:?}");
     }
     for code in [
-        "field-unknown", "field-missing", "field-invalid", "text-forbidden", "key-unknown", "key-revoked", "role-wrong", "signature-missing",
-        "agency-suspended", "agency-retired", "ref-unknown", "ref-wrong", "at-out-of-range", "duplicate", "not-party", "not-granted",
-        "dataset-unknown", "version-wrong", "duty-unknown", "agency-unknown", "already-answered", "receipt-contradicts", "closed", "too-late",
-        "too-early", "limit-exceeded", "still-open",
+        "field-unknown",
+        "field-missing",
+        "field-invalid",
+        "text-forbidden",
+        "key-unknown",
+        "key-revoked",
+        "role-wrong",
+        "signature-missing",
+        "agency-suspended",
+        "agency-retired",
+        "ref-unknown",
+        "ref-wrong",
+        "at-out-of-range",
+        "duplicate",
+        "not-party",
+        "not-granted",
+        "dataset-unknown",
+        "version-wrong",
+        "duty-unknown",
+        "agency-unknown",
+        "already-answered",
+        "receipt-contradicts",
+        "closed",
+        "too-late",
+        "too-early",
+        "limit-exceeded",
+        "still-open",
     ] {
         assert!(run.refused.contains_key(code), "{code} never came: {:?}", run.refused);
     }

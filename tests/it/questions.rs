@@ -125,7 +125,7 @@ fn tell() -> History {
 fn every_question_is_answered_by_command_and_over_http() {
     let history = tell();
     let late = history.days_on(90);
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["todo", "--agency", "agency-0"], "todo?agency=agency-0&"),
         (
             &["overdue", "--agency", "agency-0", "--clock", "answer", "--territory", "33"],
@@ -138,6 +138,7 @@ fn every_question_is_answered_by_command_and_over_http() {
         (&["burden", "--territory", TERRITORY], "burden?territory=3301&"),
         (&["public", "--agency", "agency-1"], "public?agency=agency-1&"),
         (&["matrix", "--digits", "4"], "matrix?digits=4&"),
+        (&["obligations", "--agency", "agency-1", "--state", "open"], "obligations?agency=agency-1&state=open&"),
     ];
     for (command, path) in cases {
         let by_command = history.run(&[command, &["--as-of", &late]].concat());
@@ -323,6 +324,9 @@ fn refusals(history: &History) {
         "burden",
         "burden?territory=x",
         "public?line=health",
+        "obligations",
+        "obligations?agency=agency-0&state=closed",
+        "obligations?agency=agency-0&from=2026-02-01&to=2026-02-01",
         "matrix?digits=5",
         "matrix?limit=5",
         "matrix?from=2026-02-01&to=2026-01-01",

@@ -73,7 +73,10 @@ pub fn write(args: &EvidenceArgs, global: &Global) -> Result<(), Failure> {
 }
 
 /// Asks until a public checkpoint covers the records.
-fn fetch(client: &Client, ids: &[Hash]) -> Result<Vec<u8>, Failure> {
+///
+/// # Errors
+/// [`Failure`].
+pub fn fetch(client: &Client, ids: &[Hash]) -> Result<Vec<u8>, Failure> {
     let path = match ids {
         [id] => format!("/api/v1/records/{id}/evidence"),
         _ => format!("/api/v1/evidence?ids={}", ids.iter().map(|id| id.to_hex()).collect::<Vec<_>>().join(",")),

@@ -1,9 +1,10 @@
-//! What an agency owes and by when; who is late.
+//! What an agency owes and by when; who is late; what it owed and was owed in a period.
 
 use std::cmp::Reverse;
 
 use crate::core::book::facts::AgencyNo;
-use crate::core::clocks::{Clock, Moment, Obligation, Only, Wanted};
+use crate::core::clocks::{Clock, Moment, Obligation, Only, State, Wanted};
+use crate::core::time::Day;
 
 /// The open obligations of an agency and of those that it succeeded, by due day (paused ones last), then position.
 pub fn todo(moment: &Moment<'_>, agency: AgencyNo) -> Vec<Obligation> {
@@ -32,6 +33,32 @@ pub fn overdue(moment: &Moment<'_>, narrow: &Narrow) -> Vec<Obligation> {
         }
     });
     found.sort_by_key(|obligation| (Reverse(obligation.late), obligation.due, obligation.started.position(), obligation.clock));
+    found
+}
+
+/// Narrows [`obligations`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Debtor or creditor, as the end of its chain of successors.
+    pub agency: AgencyNo,
+    /// The first and the last day of the period; without one, it has no bound on that side.
+    pub first: Option<Day>,
+    pub last: Option<Day>,
+    pub state: Option<State>,
+}
+
+/// What an agency owed and was owed in a period: obligations that started in it or were open on one of its days, by start.
+pub fn obligations(moment: &Moment<'_>, span: &Span) -> Vec<Obligation> {
+    let mut found = Vec::new();
+    moment.obligations(&Wanted::default(), &mut |obligation| {
+        let is_party = [obligation.debtor, obligation.creditor].contains(&Some(span.agency));
+        let began = span.last.is_none_or(|last| obligation.start <= last);
+        let lasted = span.first.is_none_or(|first| obligation.stop.is_none_or(|stop| stop >= first));
+        if is_party && began && lasted && span.state.is_none_or(|state| obligation.state == state) {
+            found.push(obligation);
+        }
+    });
+    found.sort_by_key(|obligation| (obligation.start, obligation.started.position(), obligation.clock));
     found
 }
 

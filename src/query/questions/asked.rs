@@ -5,8 +5,9 @@
 
 use jiff::Timestamp;
 
+use crate::core::book::Book;
 use crate::core::book::at::AsOf;
-use crate::core::clocks::{Clock, Moment};
+use crate::core::clocks::{Clock, Moment, State};
 use crate::core::hash::Hash;
 use crate::core::ids::{check_agency, check_line, check_territory, split_scoped};
 use crate::core::json::{Value, object};
@@ -34,6 +35,7 @@ pub struct Asked {
     pub territory: Option<String>,
     pub dataset: Option<String>,
     pub digits: Option<usize>,
+    pub state: Option<State>,
 }
 
 impl Asked {
@@ -74,6 +76,10 @@ impl Asked {
                 let digits = ["4", "6", "9", "12"].contains(&text).then(|| text.parse().ok()).flatten();
                 self.digits = Some(digits.ok_or_else(|| invalid("12, 9, 6 or 4".to_owned()))?);
             }
+            "state" => {
+                let all = || State::ALL.map(State::as_str).join(", ");
+                self.state = Some(State::parse(text).ok_or_else(|| invalid(format!("of {}", all())))?);
+            }
             _ => return Err(Refusal::new(Code::QueryInvalid, name, "a documented parameter")),
         }
         Ok(())
@@ -101,21 +107,21 @@ pub struct Place {
 }
 
 impl Place {
-    /// `known`: the positions that the book holds.
+    /// Without a moment the newest that the book holds: the head may have gone on since it was caught up.
     ///
     /// # Errors
     /// `query-invalid`, `cursor-invalid`, `syncing`, and those of the store.
-    pub fn of(question: Question, reader: &Reader, asked: &Asked, known: u64) -> Result<Self, QueryError> {
-        let head = reader.head();
+    pub fn of(question: Question, reader: &Reader, asked: &Asked, book: &Book) -> Result<Self, QueryError> {
+        let (known, newest) = (book.size(), book.time());
         let offset_minutes = rules::policy(reader).utc_offset_minutes;
         let wanted = asked.as_of.map(|when| when.end(offset_minutes));
-        if let Some(wanted) = wanted.filter(|wanted| *wanted > head.time.plus_ms(AS_OF_AHEAD_MS_MAX)) {
-            let expected = format!("at most {} days after the head, {}", AS_OF_AHEAD_MS_MAX / 86_400_000, head.time);
+        if let Some(wanted) = wanted.filter(|wanted| *wanted > newest.plus_ms(AS_OF_AHEAD_MS_MAX)) {
+            let expected = format!("at most {} days after the head, {}", AS_OF_AHEAD_MS_MAX / 86_400_000, newest);
             return Err(Refusal::new(Code::QueryInvalid, format!("as_of={wanted}"), expected).into());
         }
         let Some(text) = &asked.after else {
-            let time = wanted.unwrap_or(head.time);
-            let size = reader.first_at_or_after(time.plus_ms(1))?.min(known);
+            let time = wanted.unwrap_or(newest);
+            let size = if time < newest { reader.first_at_or_after(time.plus_ms(1))?.min(known) } else { known };
             return Ok(Place { as_of: AsOf { size, time }, after: None, offset_minutes });
         };
         let cursor = Cursor::parse(&reader.genesis().origin, question.path(), text)?;
@@ -145,7 +151,7 @@ impl Place {
             ("agencies", u64::try_from(agencies).unwrap_or(u64::MAX).into()),
             ("from", day(created)),
             ("records", size.saturating_sub(blocks).into()),
-            ("to", day(time.min(reader.head().time).max(created))),
+            ("to", day(time.min(moment.book.time()).max(created))),
         ]);
         Ok(vec![
             ("as_of".to_owned(), time.to_string().into()),

@@ -1,8 +1,10 @@
-//! Lines of obligations: what an agency owes, and who is late.
+//! Lines of obligations: what an agency owes, who is late, what an agency owed and was owed in a period.
 
 use crate::core::book::facts::AgencyNo;
 use crate::core::clocks::{Clock, Obligation, State};
-use crate::core::questions::work::{self, Narrow};
+use crate::core::questions::work::{self, Narrow, Span};
+use crate::core::refusal::{Code, Refusal};
+use crate::core::time::Time;
 use crate::query::QueryError;
 use crate::query::questions::lines::{Key, Line, Page, day_key};
 use crate::query::questions::{View, missing};
@@ -49,6 +51,24 @@ pub fn overdue(view: &View<'_>) -> Result<Page, QueryError> {
     Ok(view.page(found, |owed| key(u64::MAX - owed.late.unwrap_or(0), owed), |owed| line(view, owed)))
 }
 
+/// By the day of the start.
+///
+/// # Errors
+/// `query-invalid` without an agency and for a period that ends before it starts, `not-found`.
+pub fn obligations(view: &View<'_>, offset_minutes: u64) -> Result<Page, QueryError> {
+    let agency = agency(view)?.ok_or_else(|| missing("agency"))?;
+    let (from, to) = (view.asked.from.map(|from| from.start(offset_minutes)), view.asked.to.map(|to| to.start(offset_minutes)));
+    if let (Some(from), Some(to)) = (from, to)
+        && to <= from
+    {
+        return Err(Refusal::new(Code::QueryInvalid, format!("from {from} to {to}"), "an end that is after the start").into());
+    }
+    let last = |to: Time| Time::from_unix_ms(to.unix_ms().saturating_sub(1)).unwrap_or(to).day(offset_minutes);
+    let first = from.map(|from| from.day(offset_minutes));
+    let found = work::obligations(&view.moment, &Span { agency, first, last: to.map(last), state: view.asked.state });
+    Ok(view.page(found, |owed| key(day_key(owed.start), owed), |owed| line(view, owed)))
+}
+
 fn agency(view: &View<'_>) -> Result<Option<AgencyNo>, QueryError> {
     let find =
         |id: &String| view.moment.book.agency(id).ok_or_else(|| QueryError::not_found(id.as_str(), "the id of an agency on the ledger"));
@@ -75,7 +95,7 @@ pub fn line(view: &View<'_>, owed: &Obligation) -> Line {
         .put("clock", owed.clock.as_str())
         .put_some("debtor", agency(owed.debtor))
         .put_some("creditor", agency(owed.creditor))
-        .put("state", state(owed.state))
+        .put("state", owed.state.as_str())
         .put("start", owed.start.to_string())
         .day("due", owed.due)
         .day("stopped", owed.stop)
@@ -96,14 +116,5 @@ pub fn line(view: &View<'_>, owed: &Obligation) -> Line {
         (None, Clock::Dispute) => line.read("title", started, |leaf| leaf.member("subject")),
         (None, Clock::Rectification) => line.read("title", started, |leaf| leaf.member("text")),
         (None, _) => line,
-    }
-}
-
-fn state(state: State) -> &'static str {
-    match state {
-        State::Open => "open",
-        State::Met => "met",
-        State::Late => "late",
-        State::Stopped => "stopped",
     }
 }

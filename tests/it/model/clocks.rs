@@ -86,7 +86,9 @@ impl<'a> Moment<'a> {
 
     pub fn obligations(&self) -> Vec<Obligation> {
         let mut all = Vec::new();
-        for clock in ["answer", "delivery", "receipt", "mismatch", "correction", "catalogue_update", "catalogue_review", "backflow", "dispute"] {
+        for clock in
+            ["answer", "delivery", "receipt", "mismatch", "correction", "catalogue_update", "catalogue_review", "backflow", "dispute"]
+        {
             all.extend(self.of_clock(clock));
         }
         all.extend(self.of_clock("rectification"));

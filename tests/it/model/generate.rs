@@ -9,8 +9,8 @@ use sharelog::core::key::{Algorithm, Role, SecretKey, VerifierKey, agency_key_na
 
 use super::shape;
 use super::verdict::{of, of_id};
-use super::world::{Line, Rec, World, line_of, text};
 use super::verdict_gov;
+use super::world::{Line, Rec, World, line_of, text};
 
 /// SplitMix64.
 pub struct Random(pub u64);
@@ -257,8 +257,7 @@ impl Generator {
         let own = |label: &str| label.starts_with("dept") || kind == "key.rotate";
         let old: Vec<String> = keys.iter().filter(|key| !key.replaced && own(&key.label)).map(|key| key.label.clone()).collect();
         let old = self.random.pick(&old)?;
-        let revoked: Vec<String> =
-            keys.iter().filter(|key| !key.replaced && key.until.is_some()).map(|key| key.label.clone()).collect();
+        let revoked: Vec<String> = keys.iter().filter(|key| !key.replaced && key.until.is_some()).map(|key| key.label.clone()).collect();
         let old = self.random.pick(&revoked).filter(|_| kind == "key.rotate" && self.random.percent(70)).unwrap_or(old);
         let agency = of(&old).to_owned();
         let role = line_of(&agency, &old).role;

@@ -31,8 +31,7 @@ impl Generator {
             }
             "share.extend" => self.extension(world),
             "share.receipt" => {
-                let silent =
-                    |delivery: &&Rec| any || world.about(&delivery.id, "share.receipt", n).next().is_none();
+                let silent = |delivery: &&Rec| any || world.about(&delivery.id, "share.receipt", n).next().is_none();
                 let open: Vec<&Rec> = world.of("share.deliver", n).filter(silent).collect();
                 let on = self.recent(&open)?;
                 let mut body = json!({"commitment": on.body["commitment"], "result": "match"});
@@ -74,8 +73,7 @@ impl Generator {
         ids.retain(|id| of_id(id) == of_id(&first) && text(&world.newest(id, n).unwrap().body, "class") == class);
         ids.retain(|id| *id == first || self.random.percent(60));
         ids.truncate(3);
-        let datasets: Vec<Json> =
-            ids.iter().map(|id| json!({"id": id, "version": world.newest(id, n).unwrap().body["version"]})).collect();
+        let datasets: Vec<Json> = ids.iter().map(|id| json!({"id": id, "version": world.newest(id, n).unwrap().body["version"]})).collect();
         let duties: Vec<String> =
             world.of("duty.declare", n).map(|rec| text(&rec.body, "id").to_owned()).filter(|id| !world.duty_retired(id, n)).collect();
         let duty = self.random.pick(&duties)?;
@@ -184,7 +182,8 @@ impl Generator {
         let n = world.list.len();
         if kind == "correction.file" {
             let kinds = if self.random.percent(60) { "share.deliver" } else { "share.answer" };
-            let all: Vec<&Rec> = world.of(kinds, n).filter(|rec| any || kinds == "share.deliver" || world.granted(rec, n).is_some()).collect();
+            let all: Vec<&Rec> =
+                world.of(kinds, n).filter(|rec| any || kinds == "share.deliver" || world.granted(rec, n).is_some()).collect();
             let on = self.recent(&all)?;
             let dataset = match kinds {
                 "share.deliver" => text(&on.body, "dataset").to_owned(),

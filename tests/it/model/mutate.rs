@@ -32,7 +32,8 @@ impl Generator {
     }
 
     fn member(&mut self, rec: &Rec) -> &'static str {
-        let all: Vec<&'static str> = shape::members(rec.kind).into_iter().map(|one| one.0).filter(|name| rec.body.get(name).is_some()).collect();
+        let all: Vec<&'static str> =
+            shape::members(rec.kind).into_iter().map(|one| one.0).filter(|name| rec.body.get(name).is_some()).collect();
         self.random.pick(&all).unwrap()
     }
 

@@ -28,13 +28,46 @@ const QUARRELS_MAX: usize = 40;
 
 /// Kinds by their weight in a history.
 const WEIGHTS: [(&str, u64); 41] = [
-    ("policy.set", 3), ("calendar.set", 2), ("territory.set", 5), ("agency.admit", 4), ("agency.change", 8), ("agency.suspend", 10),
-    ("agency.retire", 4), ("key.rotate", 8), ("key.revoke", 3), ("node.admit", 3), ("node.remove", 3), ("validator.add", 3),
-    ("validator.change", 3), ("validator.remove", 3), ("duty.declare", 25), ("duty.retire", 12), ("dataset.publish", 60),
-    ("dataset.retire", 8), ("dataset.review", 45), ("share.request", 110), ("share.supplement", 40), ("share.withdraw", 8),
-    ("share.answer", 90), ("share.extend", 40), ("share.deliver", 130), ("share.receipt", 90), ("share.suspend", 15), ("share.resume", 14),
-    ("share.end", 14), ("share.use", 20), ("share.dispose", 10), ("correction.file", 25), ("correction.close", 22), ("dispute.file", 20),
-    ("dispute.refer", 7), ("dispute.decide", 14), ("collect.notice", 8), ("finding.file", 12), ("finding.rectify", 8), ("finding.close", 10),
+    ("policy.set", 3),
+    ("calendar.set", 2),
+    ("territory.set", 5),
+    ("agency.admit", 4),
+    ("agency.change", 8),
+    ("agency.suspend", 10),
+    ("agency.retire", 4),
+    ("key.rotate", 8),
+    ("key.revoke", 3),
+    ("node.admit", 3),
+    ("node.remove", 3),
+    ("validator.add", 3),
+    ("validator.change", 3),
+    ("validator.remove", 3),
+    ("duty.declare", 25),
+    ("duty.retire", 12),
+    ("dataset.publish", 60),
+    ("dataset.retire", 8),
+    ("dataset.review", 45),
+    ("share.request", 110),
+    ("share.supplement", 40),
+    ("share.withdraw", 8),
+    ("share.answer", 90),
+    ("share.extend", 40),
+    ("share.deliver", 130),
+    ("share.receipt", 90),
+    ("share.suspend", 15),
+    ("share.resume", 14),
+    ("share.end", 14),
+    ("share.use", 20),
+    ("share.dispose", 10),
+    ("correction.file", 25),
+    ("correction.close", 22),
+    ("dispute.file", 20),
+    ("dispute.refer", 7),
+    ("dispute.decide", 14),
+    ("collect.notice", 8),
+    ("finding.file", 12),
+    ("finding.rectify", 8),
+    ("finding.close", 10),
     ("record.amend", 12),
 ];
 
@@ -79,7 +112,8 @@ fn founders() -> Vec<(String, Json, Vec<Role>)> {
     }
     let body = |(index, (id, place, roles)): (usize, (String, &str, Vec<Role>))| {
         let level = if place.is_empty() { "outside" } else { ["city", "district", "street"][index % 3] };
-        let mut body = json!({"id": id, "level": level, "line": "health", "names": {"en": format!("Office {}", names[index])}, "scheme": "plain"});
+        let mut body =
+            json!({"id": id, "level": level, "line": "health", "names": {"en": format!("Office {}", names[index])}, "scheme": "plain"});
         if !place.is_empty() {
             body["territory"] = json!(place);
         }
@@ -119,10 +153,8 @@ fn genesis(random: &mut Random) -> (Genesis, World) {
         policy: value(&policy),
         validators: members.iter().enumerate().map(validator).collect(),
     };
-    let labels: Vec<String> = members
-        .iter()
-        .flat_map(|id| ["network", "consensus", "cosigner", "publication"].map(|of| format!("{id}/{of}")))
-        .collect();
+    let labels: Vec<String> =
+        members.iter().flat_map(|id| ["network", "consensus", "cosigner", "publication"].map(|of| format!("{id}/{of}"))).collect();
     let keys = |(id, _, roles): &(String, Json, Vec<Role>)| -> Vec<Line> {
         roles.iter().map(|role| line_of(id, &format!("{id}/{role}"))).collect()
     };
@@ -193,7 +225,15 @@ impl Run {
         let total: u64 = WEIGHTS.iter().map(|weight| weight.1).sum();
         let mut rec = loop {
             let mut left = self.generator.random.next() % total;
-            let kind = WEIGHTS.iter().find(|weight| { let is = left < weight.1; left = left.saturating_sub(weight.1); is }).unwrap().0;
+            let kind = WEIGHTS
+                .iter()
+                .find(|weight| {
+                    let is = left < weight.1;
+                    left = left.saturating_sub(weight.1);
+                    is
+                })
+                .unwrap()
+                .0;
             if let Some(rec) = self.generator.record(&self.world, kind) {
                 break rec;
             }
@@ -256,8 +296,12 @@ impl Run {
         if !agrees && self.sorts.insert(sort) {
             let shown = refusal.map_or_else(|| "taken".to_owned(), ToString::to_string);
             let lines: Vec<&str> = rec.lines.iter().map(|line| line.label.as_str()).collect();
-            let on: Vec<String> =
-                rec.refs.iter().filter_map(|id| self.world.get(id, rec.index)).map(|on| format!("{} {} {}", on.position, on.kind, on.body)).collect();
+            let on: Vec<String> = rec
+                .refs
+                .iter()
+                .filter_map(|id| self.world.get(id, rec.index))
+                .map(|on| format!("{} {} {}", on.position, on.kind, on.body))
+                .collect();
             self.quarrels.push(format!(
                 "seed {} position {} height {}: {} by {} signed {lines:?} labels {:?}\n  body {}\n  on {on:?}\n  the model: {:?} open {:?}; the program: {shown}",
                 self.seed, rec.position, rec.height, rec.kind, rec.by, rec.labels, rec.body, verdict.codes, verdict.open
@@ -343,7 +387,8 @@ impl Run {
         let wanted = Wanted { debtor: None, clock: None, only: Only::All };
         moment.obligations(&wanted, &mut |owed| {
             let agency = |no| self.book.agency_id(no).to_owned();
-            let is_update = owed.clock.as_str() == "catalogue_update" || owed.clock.as_str() == "catalogue_review" || owed.clock.as_str() == "delivery";
+            let is_update =
+                owed.clock.as_str() == "catalogue_update" || owed.clock.as_str() == "catalogue_review" || owed.clock.as_str() == "delivery";
             all.push(Obligation {
                 clock: owed.clock.as_str(),
                 started: owed.started.position(),

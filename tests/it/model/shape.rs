@@ -6,13 +6,21 @@ use super::world::World;
 
 /// Kind, who signs (for the generator's first choice) and members as `name:type`.
 pub const SHAPES: &[(&str, &str, &str)] = &[
-    ("policy.set", "authority", "authority_threshold:positive block_bytes_max:int block_drift_ms:int block_records_max:positive \
+    (
+        "policy.set",
+        "authority",
+        "authority_threshold:positive block_bytes_max:int block_drift_ms:int block_records_max:positive \
         checkpoint_ms:positive clocks:object extensions:object heartbeat_ms:int pause_on_supplement:bool record_age_ms_max:int \
-        rules:positive unreviewed_requestable:bool utc_offset_minutes:offset test_clock?:bool"),
+        rules:positive unreviewed_requestable:bool utc_offset_minutes:offset test_clock?:bool",
+    ),
     ("calendar.set", "authority", "notice:object off:days work:days year:year"),
     ("territory.set", "authority", "territories:objects"),
-    ("agency.admit", "authority", "id:agency keys:strings level:levels line?:line names:object parent?:agency scheme:schemes \
-        territory?:territory"),
+    (
+        "agency.admit",
+        "authority",
+        "id:agency keys:strings level:levels line?:line names:object parent?:agency scheme:schemes \
+        territory?:territory",
+    ),
     ("agency.change", "authority", "id:agency level:levels line?:line names:object parent?:agency territory?:territory"),
     ("agency.suspend", "authority", "id:agency reason:text status:suspended|active"),
     ("agency.retire", "authority", "id:agency reason:text successor?:agency"),
@@ -20,28 +28,52 @@ pub const SHAPES: &[(&str, &str, &str)] = &[
     ("key.revoke", "office", "key:vkey reason:text suspect_from?:time"),
     ("node.admit", "head", "addresses:strings peer:peer publication:base64 records:strings"),
     ("node.remove", "head", "peer:peer"),
-    ("validator.add", "authority", "addresses:strings agency:agency consensus:base64 cosigner:base64 from:positive peer:peer power:one \
-        publication:base64 records:strings"),
-    ("validator.change", "authority", "addresses:strings agency:agency consensus:base64 cosigner:base64 from:positive peer:peer power:one \
-        publication:base64 records:strings"),
+    (
+        "validator.add",
+        "authority",
+        "addresses:strings agency:agency consensus:base64 cosigner:base64 from:positive peer:peer power:one \
+        publication:base64 records:strings",
+    ),
+    (
+        "validator.change",
+        "authority",
+        "addresses:strings agency:agency consensus:base64 cosigner:base64 from:positive peer:peer power:one \
+        publication:base64 records:strings",
+    ),
     ("validator.remove", "authority", "agency:agency from:positive"),
     ("duty.declare", "office", "basis:basis delegated_from?:scoped id:scoped line?:line territory?:territory title:title"),
     ("duty.retire", "office", "id:scoped reason:text"),
-    ("dataset.publish", "head", "bar?:text class:unconditional|conditional|withheld conditions?:text duty?:scoped format?:texts \
+    (
+        "dataset.publish",
+        "head",
+        "bar?:text class:unconditional|conditional|withheld conditions?:text duty?:scoped format?:texts \
         frequency:once|realtime|daily|weekly|monthly|quarterly|halfyearly|yearly|irregular grade?:text id:scoped items?:objects \
-        purposes?:texts summary?:text system?:text title:title topic?:text version:positive"),
+        purposes?:texts summary?:text system?:text title:title topic?:text version:positive",
+    ),
     ("dataset.retire", "head", "id:scoped reason:text"),
     ("dataset.review", "authority", "id:scoped outcome:approve|return reason?:text version:positive"),
-    ("share.request", "office", "basis:basis datasets:objects duty:scoped label?:text mode:file|api|query purpose:text scenario?:text \
-        scope?:text sort:ordinary|backflow|onward|purpose-change term?:object"),
+    (
+        "share.request",
+        "office",
+        "basis:basis datasets:objects duty:scoped label?:text mode:file|api|query purpose:text scenario?:text \
+        scope?:text sort:ordinary|backflow|onward|purpose-change term?:object",
+    ),
     ("share.supplement", "office", "given?:texts missing?:texts step:ask|give"),
     ("share.withdraw", "office", "reason:text"),
-    ("share.answer", "office", "basis?:basis code?:not-held|outside-duty|withheld-by-law|purpose-unfit|scope-excess|incomplete|other \
+    (
+        "share.answer",
+        "office",
+        "basis?:basis code?:not-held|outside-duty|withheld-by-law|purpose-unfit|scope-excess|incomplete|other \
         datasets?:ids frequency?:once|realtime|daily|weekly|monthly|quarterly|halfyearly|yearly|irregular outcome:agree|partly|refuse \
-        promised?:day reason?:text term?:object"),
+        promised?:day reason?:text term?:object",
+    ),
     ("share.extend", "authority", "clock:answer|backflow|catalogue_update|dispute|mismatch|rectification days:positive reason:text"),
-    ("share.deliver", "office", "batch:local bytes:int commitment:hash dataset:scoped mode:file|api|query period?:period rows?:int \
-        version:positive"),
+    (
+        "share.deliver",
+        "office",
+        "batch:local bytes:int commitment:hash dataset:scoped mode:file|api|query period?:period rows?:int \
+        version:positive",
+    ),
     ("share.receipt", "office", "commitment:hash result:match|mismatch rows?:int"),
     ("share.suspend", "office", "cause:text negotiated:bool"),
     ("share.resume", "office", "cause:text"),
@@ -53,8 +85,12 @@ pub const SHAPES: &[(&str, &str, &str)] = &[
     ("dispute.file", "office", "grounds:text subject:text"),
     ("dispute.refer", "authority", "reason:text to:agency"),
     ("dispute.decide", "authority", "outcome:share|refuse|settled reason:text"),
-    ("collect.notice", "office", "duty:scoped frequency:once|realtime|daily|weekly|monthly|quarterly|halfyearly|yearly|irregular \
-        items:texts level:levels territory:territory title:title"),
+    (
+        "collect.notice",
+        "office",
+        "duty:scoped frequency:once|realtime|daily|weekly|monthly|quarterly|halfyearly|yearly|irregular \
+        items:texts level:levels territory:territory title:title",
+    ),
     ("finding.file", "inspector", "agency:agency due?:day offence:offence text:text"),
     ("finding.rectify", "office", "text:text"),
     ("finding.close", "inspector", "outcome:rectified|unrectified|withdrawn text?:text"),

@@ -114,7 +114,8 @@ fn rotation(rec: &Rec, verdict: &mut Verdict) {
     let [old, new] = [0, 1].map(|index| rec.labels.get(index).map_or("", String::as_str));
     let is_new = |line: &&Line| line.label == new;
     let consents = |line: &&Line| {
-        line.agency == rec.by && (line.label == old || matches!(line.role, Role::Authority) || (line.role == Role::Recovery && of(old) == rec.by))
+        line.agency == rec.by
+            && (line.label == old || matches!(line.role, Role::Authority) || (line.role == Role::Recovery && of(old) == rec.by))
     };
     let rest: Vec<&Line> = rec.lines.iter().filter(|line| !is_new(line)).collect();
     verdict.breach(rest.len() == rec.lines.len() || rest.is_empty(), "signature-missing");

@@ -24,7 +24,12 @@ pub fn judge(world: &World, rec: &Rec, verdict: &mut Verdict) {
 /// Agencies that hold a trusted authority key and may act.
 fn acting(world: &World, n: usize) -> Vec<String> {
     let holders = world.authorities(n);
-    world.agencies(n).into_iter().filter(|agency| agency.status == "active" && holders.contains(&agency.id)).map(|agency| agency.id).collect()
+    world
+        .agencies(n)
+        .into_iter()
+        .filter(|agency| agency.status == "active" && holders.contains(&agency.id))
+        .map(|agency| agency.id)
+        .collect()
 }
 
 fn policy(world: &World, rec: &Rec, verdict: &mut Verdict) {
@@ -81,8 +86,7 @@ fn agency(world: &World, rec: &Rec, verdict: &mut Verdict) {
     verdict.breach(text(&rec.body, "level") != "outside" && rec.body.get("territory").is_none(), "field-missing");
     let parent = rec.body["parent"].as_str();
     verdict.breach(parent.is_some_and(|parent| !agencies.iter().any(|agency| agency.id == parent)), "agency-unknown");
-    let names: Vec<String> =
-        rec.body["names"].as_object().unwrap().values().filter_map(Json::as_str).map(str::to_lowercase).collect();
+    let names: Vec<String> = rec.body["names"].as_object().unwrap().values().filter_map(Json::as_str).map(str::to_lowercase).collect();
     let taken = |name: &String| agencies.iter().any(|agency| agency.id != id && agency.names.contains(name));
     verdict.breach(names.iter().any(taken), "duplicate");
     if rec.kind == "agency.admit" {
@@ -136,7 +140,8 @@ fn standing(world: &World, rec: &Rec, verdict: &mut Verdict) {
     };
     verdict.breach(agency.status == "retired", "agency-retired");
     let left = acting(world, n).into_iter().filter(|holder| holder != id).count();
-    let too_few = u64::try_from(left).unwrap() < world.policy(n)["authority_threshold"].as_u64().unwrap() && world.authorities(n).iter().any(|holder| holder == id);
+    let too_few = u64::try_from(left).unwrap() < world.policy(n)["authority_threshold"].as_u64().unwrap()
+        && world.authorities(n).iter().any(|holder| holder == id);
     if rec.kind == "agency.suspend" {
         let status = text(&rec.body, "status");
         verdict.either(status == agency.status, &["duplicate", "closed", "agency-suspended"]);
@@ -188,8 +193,7 @@ fn key(world: &World, rec: &Rec, verdict: &mut Verdict) {
         return verdict.breach(registered(world, n).contains(new), "duplicate");
     }
     verdict.breach(old.until.is_some(), "key-revoked");
-    let retired: Vec<String> =
-        world.agencies(n).into_iter().filter(|agency| agency.status == "retired").map(|agency| agency.id).collect();
+    let retired: Vec<String> = world.agencies(n).into_iter().filter(|agency| agency.status == "retired").map(|agency| agency.id).collect();
     let trusted = keys.iter().filter(|key| key.role == Role::Authority && key.until.is_none() && !retired.contains(&key.agency));
     let others = trusted.filter(|key| key.label != old.label).count();
     verdict.breach(old.role == Role::Authority && others == 0, "limit-exceeded");
@@ -225,7 +229,8 @@ pub fn members(world: &World, n: usize) -> BTreeSet<String> {
 }
 
 fn changes(world: &World, n: usize) -> Vec<&Rec> {
-    let mut all: Vec<&Rec> = ["validator.add", "validator.change", "validator.remove"].into_iter().flat_map(|kind| world.of(kind, n)).collect();
+    let mut all: Vec<&Rec> =
+        ["validator.add", "validator.change", "validator.remove"].into_iter().flat_map(|kind| world.of(kind, n)).collect();
     all.sort_by_key(|rec| rec.index);
     all
 }

@@ -34,7 +34,8 @@ fn request(world: &World, rec: &Rec, verdict: &mut Verdict) {
     let newest: Vec<_> = asked.iter().map(|(id, _)| world.newest(id, n)).collect();
     verdict.breach(newest.iter().any(Option::is_none), "dataset-unknown");
     let newest: Vec<&Rec> = newest.into_iter().flatten().collect();
-    verdict.breach(newest.iter().zip(&asked).any(|(newest, (_, version))| newest.body["version"].as_u64() != Some(*version)), "version-wrong");
+    verdict
+        .breach(newest.iter().zip(&asked).any(|(newest, (_, version))| newest.body["version"].as_u64() != Some(*version)), "version-wrong");
     let kinds = |one: &&Rec| (world.end(super::verdict::of_id(text(&one.body, "id")), n), text(&one.body, "class").to_owned());
     let first = newest.first().map(kinds);
     verdict.breach(newest.iter().any(|one| Some(kinds(one)) != first), "field-invalid");
@@ -195,9 +196,17 @@ fn extend(world: &World, rec: &Rec, on: &Rec, verdict: &mut Verdict) {
             (owed.debtor, owed.due.filter(|_| !owed.provisional))
         }
     };
+    // Who decides a dispute is who covers the parties now, should one have moved since it was filed.
+    let debtor = if clock == "dispute" { decider(world, on, n) } else { debtor };
     let today = world.days.text(world.day(rec, world.offset(on.index)));
     verdict.breach(due.is_some_and(|due| today > due), "too-late");
     verdict.breach(debtor.is_none_or(|id| !world.covers(&rec.by, &id, n)), "not-party");
+}
+
+fn decider(world: &World, dispute: &Rec, n: usize) -> Option<String> {
+    let (provider, requester) = world.parties(dispute, n).unwrap();
+    let referred = world.about(&dispute.id, "dispute.refer", n).next_back().map(|one| world.end(text(&one.body, "to"), n));
+    referred.or_else(|| world.authority_over(&[&world.end(provider, n), &world.end(requester, n)], n))
 }
 
 fn correction(world: &World, rec: &Rec, on: &Rec, verdict: &mut Verdict) {

@@ -162,13 +162,8 @@ impl World {
 
     /// All keys that ever were, in the order in which they came.
     pub fn keys(&self, n: usize) -> Vec<Key> {
-        let key = |line: &Line| Key {
-            agency: line.agency.clone(),
-            role: line.role,
-            label: line.label.clone(),
-            until: None,
-            replaced: false,
-        };
+        let key =
+            |line: &Line| Key { agency: line.agency.clone(), role: line.role, label: line.label.clone(), until: None, replaced: false };
         let mut keys: Vec<Key> = self.genesis_keys.iter().map(|line| key(line)).collect();
         let kinds = ["agency.admit", "key.rotate", "key.revoke"];
         let mut recs: Vec<&Rec> = kinds.iter().flat_map(|kind| self.of(kind, n)).collect();
@@ -201,10 +196,12 @@ impl World {
         Some(Line { agency: agency.to_owned(), role, label: key.label.clone() })
     }
 
-    /// Those that hold a trusted authority key.
+    /// Those that hold a trusted authority key and are not retired.
     pub fn authorities(&self, n: usize) -> Vec<String> {
+        let retired: Vec<&str> = self.of("agency.retire", n).map(|rec| text(&rec.body, "id")).collect();
         let mut all: Vec<String> =
             self.keys(n).into_iter().filter(|key| key.role == Role::Authority && key.until.is_none()).map(|key| key.agency).collect();
+        all.retain(|id| !retired.contains(&id.as_str()));
         all.sort();
         all.dedup();
         all
