@@ -1,30 +1,48 @@
-//! One binary for all integration tests: it links once. Evil peers and failpoints need `--features test-faults`.
+//! One binary for all integration tests: it links once. Evil peers and failpoints need `--features test-faults`; with
+//! `--no-default-features` the tests of the pure core alone are built, in seconds.
 
 mod it {
     mod admission;
+    #[cfg(feature = "node")]
     mod api;
+    #[cfg(feature = "node")]
     mod cluster;
+    #[cfg(feature = "node")]
     mod commands;
+    #[cfg(feature = "node")]
     mod engine;
     #[cfg(feature = "test-faults")]
     mod faults;
     mod genesis;
     mod governance;
+    #[cfg(feature = "node")]
     mod imports;
+    #[cfg(feature = "node")]
     mod judge;
     mod ledger;
     mod lifecycle;
     mod merkle;
+    mod model;
+    #[cfg(feature = "node")]
     mod network;
+    #[cfg(feature = "node")]
     mod operators;
+    #[cfg(feature = "node")]
     mod pool;
+    #[cfg(feature = "node")]
     mod questions;
+    #[cfg(feature = "node")]
     mod refusals;
+    #[cfg(feature = "node")]
     mod report;
     mod rules;
+    #[cfg(feature = "node")]
     mod sharing;
+    #[cfg(feature = "node")]
     mod store;
+    #[cfg(feature = "node")]
     mod stores;
+    #[cfg(feature = "node")]
     mod swarm;
     mod tidy;
     mod vectors;

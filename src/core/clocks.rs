@@ -130,7 +130,7 @@ impl<'a> Moment<'a> {
     pub fn new(book: &'a Book, as_of: AsOf) -> Self {
         let seen = book.calendars.iter().filter(|(at, _)| at.seen(as_of));
         let newest: BTreeMap<u64, &Calendar> = seen.map(|(_, calendar)| (calendar.year, calendar)).collect();
-        let ends = (0..book.agencies.len()).map(|index| end_of_chain(book, as_of, AgencyNo::of(index))).collect();
+        let ends = (0..book.agencies.len()).map(|index| end_of_chain(book, AgencyNo::of(index), |retired| retired.seen(as_of))).collect();
         Moment { book, as_of, calendars: WorkingDays::of(newest.into_values()), ends }
     }
 
@@ -169,7 +169,8 @@ impl<'a> Moment<'a> {
         let book = self.book;
         let territory =
             |agency: AgencyNo| book.membership_at(agency, at).and_then(|membership| membership.territory).map(|code| book.code(code));
-        let of_parties: Vec<_> = parties.iter().map(|party| territory(*party)).collect();
+        let of_parties: Vec<_> =
+            parties.iter().map(|party| territory(end_of_chain(book, *party, |retired| retired.precedes(at)))).collect();
         let able = |agency: &AgencyNo| {
             let fact = &book.agencies[agency.index()];
             let holds_key = fact.authority_keys.iter().any(|key| key.from.precedes(at) && !key.until.precedes(at));
@@ -188,11 +189,12 @@ impl<'a> Moment<'a> {
     }
 }
 
-fn end_of_chain(book: &Book, as_of: AsOf, agency: AgencyNo) -> AgencyNo {
+/// The end of an agency's chain, of the retirements that have happened.
+fn end_of_chain(book: &Book, agency: AgencyNo, happened: impl Fn(At) -> bool) -> AgencyNo {
     let mut end = agency;
     for _ in 0..book.agencies.len() {
         match book.agencies[end.index()].retired {
-            Some((at, Some(next))) if at.seen(as_of) => end = next,
+            Some((at, Some(next))) if happened(at) => end = next,
             _ => break,
         }
     }

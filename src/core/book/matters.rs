@@ -72,7 +72,11 @@ impl Book {
             Link::About(_) | Link::Grant(_) | Link::Delivery(_) => return None,
         };
         self.extensions.entry((started.position(), clock)).or_default().push((at, event.body.get("days")?.as_u64()?));
-        if let Link::Request(request) = link {
+        let request = match link {
+            Link::Dispute(number) => Some(self.disputes.get(fact(number)?)?.request),
+            link => self.request_behind(link),
+        };
+        if let Some(request) = request {
             self.links.put(&event.id, Link::About(request));
         }
         Some(())

@@ -237,10 +237,12 @@ fn is_above(state: &dyn Rows, authority: &str, agency: &str) -> bool {
     }
 }
 
-/// The nearest authority that covers all of `agencies`: the one with the longest territory code, of several the first by id.
+/// The nearest authority that covers all of `agencies`, each at the end of its chain of successors: the one with the longest
+/// territory code, of several the first by id.
 pub fn covering_authority(state: &dyn Rows, agencies: &[&str]) -> Option<String> {
     let length = |id: &str| AgencyRow::read(state, id).and_then(|row| row.territory().map(str::len)).unwrap_or(0);
-    let covering = authorities(state).into_iter().filter(|id| agencies.iter().all(|agency| is_above(state, id, agency)));
+    let ends: Vec<String> = agencies.iter().map(|agency| end_of_chain(state, agency)).collect();
+    let covering = authorities(state).into_iter().filter(|id| ends.iter().all(|agency| is_above(state, id, agency)));
     // Of equal ones `min_by_key` keeps the first, and ids ascend.
     covering.min_by_key(|id| std::cmp::Reverse(length(id)))
 }
