@@ -249,8 +249,10 @@ impl<'a> Moment<'a> {
                     all.push(owed);
                 }
             }
-            if suspended.is_some() && cut.map(|rec| rec.index) == suspended.map(|rec| rec.index) {
-                start = first(world.about(&grant.id, "share.resume", self.n), suspended.unwrap());
+            if let Some(suspension) = suspended
+                && cut.map(|rec| rec.index) == Some(suspension.index)
+            {
+                start = first(world.about(&grant.id, "share.resume", self.n), suspension);
             }
         }
     }

@@ -237,7 +237,7 @@ fn admit(run: &mut Run, bytes: &[u8], now: Time) -> (bool, bool) {
     run.book.take(&record, run.position, now);
     run.position += 1;
     rules::subjects(&run.rows, &record);
-    if run.position % 16 == 0 {
+    if run.position.is_multiple_of(16) {
         for time in [now, late] {
             Moment::new(&run.book, run.book.as_of(time)).obligations(&Wanted::default(), &mut |_| ());
         }

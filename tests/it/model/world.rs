@@ -164,7 +164,7 @@ impl World {
     pub fn keys(&self, n: usize) -> Vec<Key> {
         let key =
             |line: &Line| Key { agency: line.agency.clone(), role: line.role, label: line.label.clone(), until: None, replaced: false };
-        let mut keys: Vec<Key> = self.genesis_keys.iter().map(|line| key(line)).collect();
+        let mut keys: Vec<Key> = self.genesis_keys.iter().map(key).collect();
         let kinds = ["agency.admit", "key.rotate", "key.revoke"];
         let mut recs: Vec<&Rec> = kinds.iter().flat_map(|kind| self.of(kind, n)).collect();
         recs.sort_by_key(|rec| rec.index);
