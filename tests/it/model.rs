@@ -51,6 +51,8 @@ fn a_long_history_is_judged_alike_and_replays_to_the_same_state() {
     for rec in &run.world.list {
         *taken.entry(rec.kind).or_default() += 1;
     }
+    println!("seed 2026: taken {taken:?}; refused {:?}; obligations {:?}", run.refused, run.obligations);
+    assert!(run.world.list.len() > 6_000, "most records are to be taken: {}", run.world.list.len());
     for kind in shape::kinds() {
         assert!(taken.get(kind).is_some_and(|count| *count >= 5), "{kind}: {taken:?}");
     }
@@ -85,7 +87,6 @@ fn a_long_history_is_judged_alike_and_replays_to_the_same_state() {
     ] {
         assert!(run.refused.contains_key(code), "{code} never came: {:?}", run.refused);
     }
-    println!("seed 2026: taken {taken:?}; refused {:?}; obligations {:?}", run.refused, run.obligations);
     assert_eq!(run.replayed(), run.state);
 }
 

@@ -158,7 +158,7 @@ impl Generator {
         let n = world.list.len();
         match kind {
             "policy.set" => {
-                let mut body = world.policy(n).clone();
+                let mut body = world.genesis["policy"].clone();
                 body["clocks"]["answer_conditional"] = json!(self.random.between(0, 12));
                 body["clocks"]["answer_unconditional"] = json!(self.random.between(0, 3));
                 for clock in ["delivery", "receipt", "mismatch", "correction", "backflow", "dispute", "rectification", "catalogue_review"] {

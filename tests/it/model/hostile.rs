@@ -11,6 +11,8 @@ use sharelog::core::time::Time;
 
 use super::generate::Random;
 use super::run::Run;
+use super::shape;
+use super::world::{Line, Rec};
 
 /// Characters that readers stumble over: combining, bidirectional, invisible, full-width, unassigned, beyond the first plane.
 const STRANGE: [&str; 14] = [
@@ -80,6 +82,17 @@ fn at<'a>(value: &'a mut Json, path: &[usize]) -> &'a mut Json {
 
 fn junk(random: &mut Random, old: &Json) -> Json {
     let strange = STRANGE[random.below(STRANGE.len())];
+    // Half of them of the same type, at its ends.
+    if random.percent(50) {
+        let is_day = |text: &str| text.len() == 10 && text.as_bytes()[4] == b'-';
+        match old {
+            Json::Number(_) => return json!(NUMBERS[random.below(NUMBERS.len())]),
+            Json::Bool(old) => return json!(!old),
+            Json::String(text) if is_day(text) => return json!(random.one(&["9999-12-31", "0001-01-01", "1969-12-31", "2100-02-28"])),
+            Json::String(text) if text.contains(' ') => return json!("\u{6c34}".repeat(1 + random.below(666))),
+            _ => (),
+        }
+    }
     match random.below(14) {
         0 => Json::Null,
         1 => json!([true, false][random.below(2)]),
@@ -102,7 +115,7 @@ fn junk(random: &mut Random, old: &Json) -> Json {
 /// One to three changes anywhere in the head or body.
 fn spoiled(random: &mut Random, head: &Json, other: &Json) -> Json {
     let mut head = head.clone();
-    for _ in 0..=random.below(3) {
+    for _ in 0..=random.below(6) / 4 {
         let mut all = Vec::new();
         places(&head, &mut Vec::new(), &mut all);
         let Some(path) = random.pick(&all) else {
@@ -121,7 +134,9 @@ fn spoiled(random: &mut Random, head: &Json, other: &Json) -> Json {
             1 => {
                 let (mut from, mut all) = (other.clone(), Vec::new());
                 places(other, &mut Vec::new(), &mut all);
-                let there = random.pick(&all).unwrap();
+                let Some(there) = random.pick(&all) else {
+                    continue;
+                };
                 *at(&mut head, &path) = at(&mut from, &there).clone();
             }
             _ => {
@@ -164,16 +179,15 @@ fn flipped(random: &mut Random, note: &str) -> Vec<u8> {
     bytes
 }
 
-/// Signed by the keys of the record that it was.
-fn signed(run: &Run, index: usize, line: &str) -> String {
+/// Signed by the keys that the record names.
+fn signed(run: &mut Run, rec: &Rec, line: &str) -> String {
     let text = format!("{HEADER}{line}\n");
-    let keys = run.world.list[index].lines.iter().map(|line| &run.generator.keys[&line.label]);
-    let mut lines: Vec<SignatureLine> = keys
-        .map(|(vkey, secret)| {
-            let signature = secret.sign(text.as_bytes()).to_vec();
-            SignatureLine { name: vkey.name().to_owned(), id: vkey.id(), signature }
-        })
-        .collect();
+    let sign = |line: &Line| {
+        let (vkey, secret) = run.generator.key(&line.label);
+        let signature = secret.sign(text.as_bytes()).to_vec();
+        SignatureLine { name: vkey.name().to_owned(), id: vkey.id(), signature }
+    };
+    let mut lines: Vec<SignatureLine> = rec.lines.iter().map(sign).collect();
     lines.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
     Note { text, lines }.to_text()
 }
@@ -181,29 +195,27 @@ fn signed(run: &Run, index: usize, line: &str) -> String {
 /// Puts so many spoiled records to the state at the end of a history; returns how many were well-formed, and how many taken.
 pub fn put(run: &mut Run, seed: u64, cases: usize) -> (usize, usize) {
     let mut random = Random(seed);
-    let now = Time::from_unix_ms(run.generator.time + 60_000).unwrap();
-    let heads: Vec<Json> = run
-        .notes
-        .iter()
-        .map(|note| {
-            let mut head: Json = serde_json::from_str(note.lines().nth(1).unwrap()).unwrap();
-            head["at"] = json!(now.to_string());
-            head
-        })
-        .collect();
+    run.generator.time += 60_000;
+    run.generator.height += 1;
+    let now = Time::from_unix_ms(run.generator.time).unwrap();
+    let kinds: Vec<&'static str> = shape::kinds().collect();
     let (mut formed, mut taken) = (0, 0);
+    let mut other = json!({});
     for case in 0..cases {
-        let (index, other) = (random.below(heads.len()), random.below(heads.len()));
-        let bytes = if random.percent(25) {
-            flipped(&mut random, &run.notes[index])
+        let kind = random.pick(&kinds).unwrap();
+        let Some(mut rec) = run.generator.record(&run.world, kind) else {
+            continue;
+        };
+        rec.at = run.generator.time;
+        let note = run.signed(&rec);
+        let bytes = if random.percent(20) {
+            flipped(&mut random, &note)
         } else {
-            let head = spoiled(&mut random, &heads[index], &heads[other]["body"]);
-            let mut head = head;
-            if random.percent(80) && head.is_object() {
-                head["uid"] = json!(format!("01939d7c-3f0a-7abc-9def-{case:012x}"));
-            }
-            let line = spoiled_text(&mut random, head.to_string());
-            signed(run, index, &line).into_bytes()
+            let head: Json = serde_json::from_str(note.lines().nth(1).unwrap()).unwrap();
+            let spoiled = spoiled(&mut random, &head, &other);
+            other = head["body"].clone();
+            let line = spoiled_text(&mut random, spoiled.to_string());
+            signed(run, &rec, &line).into_bytes()
         };
         let outcome = catch_unwind(AssertUnwindSafe(|| admit(run, &bytes, now)));
         match outcome {
@@ -219,7 +231,7 @@ fn admit(run: &mut Run, bytes: &[u8], now: Time) -> (bool, bool) {
     let Ok(record) = Record::parse(bytes, &run.genesis.origin) else {
         return (false, false);
     };
-    let block = BlockContext { height: run.generator.height + 1, position: run.position, time: now, rules: 1 };
+    let block = BlockContext { height: run.generator.height, position: run.position, time: now, rules: 1 };
     let Ok(changes) = rules::apply(&run.rows, &record, &block) else {
         return (true, false);
     };

@@ -89,7 +89,7 @@ pub struct Run {
     pub(super) position: u64,
     /// Each block's height, time, first position and committed notes.
     blocks: Vec<(u64, u64, u64, Vec<String>)>,
-    pub(super) notes: Vec<String>,
+    notes: Vec<String>,
 }
 
 fn public(label: &str) -> PublicKey {
@@ -251,7 +251,7 @@ impl Run {
         Rec { time, height, position: self.position, index: self.world.list.len(), ..rec }
     }
 
-    fn signed(&mut self, rec: &Rec) -> String {
+    pub(super) fn signed(&mut self, rec: &Rec) -> String {
         let uid = format!("01939d7c-3f0a-7abc-8def-{:012x}", self.generator.fresh());
         let (kind, at) = (Kind::parse(rec.kind).unwrap(), Time::from_unix_ms(rec.at).unwrap());
         let draft = Draft { at, by: rec.by.clone(), kind, refs: rec.refs.clone(), uid, body: value(&rec.body) };

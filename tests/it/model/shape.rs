@@ -89,7 +89,7 @@ pub const SHAPES: &[(&str, &str, &str)] = &[
         "collect.notice",
         "office",
         "duty:scoped frequency:once|realtime|daily|weekly|monthly|quarterly|halfyearly|yearly|irregular \
-        items:texts level:levels territory:territory title:title",
+        items:texts level:city|district|street|community territory:territory title:title",
     ),
     ("finding.file", "inspector", "agency:agency due?:day offence:offence text:text"),
     ("finding.rectify", "office", "text:text"),
