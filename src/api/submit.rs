@@ -75,10 +75,10 @@ fn check_texts(note: &[u8]) -> Result<(), Refusal> {
 
 /// The verdict on a record that is not kept, with the due days that it would start.
 async fn try_out(shared: &Shared, pool: Arc<Pool>, note: Vec<u8>) -> Answer {
-    let reader = shared.api.reader.clone();
-    let verdict = blocking(&shared.submits, move || {
+    let keeper = Arc::clone(&shared.api.book);
+    let verdict = blocking(&shared.questions, move || {
         let (record, time) = pool.try_out(&note)?;
-        let due = due_days(&record, &reader, time)?;
+        let due = due_days(&record, &keeper, time)?;
         Ok::<_, QueryError>(object([("due", due.into()), ("id", record.id().to_hex().into()), ("status", "acceptable".into())]))
     });
     Ok(reply::json(&verdict.await??))

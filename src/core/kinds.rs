@@ -220,9 +220,19 @@ impl Place<'_> {
         Ok((id, row))
     }
 
+    /// The ledger's offset in force, minutes: it stays that of every clock that starts here.
+    pub fn offset(&self) -> Value {
+        tables::utc_offset_minutes(self.state).into()
+    }
+
     /// The block's day at the ledger's offset.
     pub fn date(&self) -> Day {
         self.block.time.day(tables::utc_offset_minutes(self.state))
+    }
+
+    /// The block's day at the offset of the clock that the record of this row started.
+    pub fn date_of(&self, started: &RecordRow) -> Day {
+        self.block.time.day(started.number("offset").expect("a clock's record keeps its offset"))
     }
 
     /// As [`Place::date`], for a row.

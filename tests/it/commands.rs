@@ -227,6 +227,10 @@ fn tables_of_agencies_become_records_and_the_catalogue_reads_back_the_same() {
     assert_eq!((count(&summary, "kept"), count(&summary, "refused")), (1, 1));
 
     let request = text(&items(&desk.good("query requests"))[0], "id").to_owned();
+    let monthly = format!("share answer --request {request} --outcome agree --frequency monthly --key {{agency-0/office}} --dry-run");
+    let tried = desk.good(&monthly);
+    assert_eq!((text(&tried, "due.0.clock"), text(&tried, "due.0.debtor")), ("delivery", "agency-0"));
+    assert!(text(&tried, "due.0.period_end") < text(&tried, "due.0.due"), "the month at hand, and some working days");
     let grant = text(&desk.good(&format!("share answer --request {request} --outcome agree --key {{agency-0/office}}")), "id").to_owned();
     desk.write("data.csv", "1,2\n");
     let deliver =

@@ -39,12 +39,11 @@ fn assert_agreement(runs: &[Run]) {
 
 #[test]
 fn small_histories_are_judged_alike() {
-    let runs: Vec<Run> = (1..=60).map(|seed| watched(seed, 500, 12)).collect();
+    let runs: Vec<Run> = (1..=40).map(|seed| watched(seed, 500, 12)).collect();
     assert_agreement(&runs);
 }
 
 #[test]
-#[ignore = "judged alike, but its world runs dry: 1,186 of 10,000 records are taken"]
 fn a_long_history_is_judged_alike_and_replays_to_the_same_state() {
     let run = watched(2026, 10_000, 6);
     assert_agreement(std::slice::from_ref(&run));
@@ -92,7 +91,6 @@ fn a_long_history_is_judged_alike_and_replays_to_the_same_state() {
 }
 
 #[test]
-#[ignore = "no panic, but too few of its spoiled records are well-formed to mean much"]
 fn no_spoiled_record_makes_admission_panic() {
     let mut run = watched(7, 1_500, 1);
     assert_agreement(std::slice::from_ref(&run));

@@ -49,6 +49,7 @@ impl KindRules for DutyRetire {
         }
         let mut changes = place.rows([
             ("limit", Some(tables::limit(place.state, "catalogue_update").into())),
+            ("offset", Some(place.offset())),
             ("provider", Some(duty.agency().into())),
             ("start", Some(place.day().into())),
         ]);

@@ -56,6 +56,7 @@ impl KindRules for DisputeFile {
         }
         let mut changes = place.rows([
             ("limit", Some(tables::limit(place.state, "dispute").into())),
+            ("offset", Some(place.offset())),
             ("provider", Some(parties[0].into())),
             ("request", Some(request_id.to_hex().into())),
             ("requester", Some(parties[1].into())),

@@ -70,6 +70,7 @@ impl KindRules for FindingFile {
             ("agency", Some(self.agency.as_str().into())),
             ("due", self.due.map(|day| day.to_string().into())),
             ("limit", Some(tables::limit(place.state, "rectification").into())),
+            ("offset", Some(place.offset())),
             ("start", Some(place.day().into())),
         ]);
         tables::add_open(&mut changes, place.state, &self.agency);

@@ -78,7 +78,7 @@ impl KindRules for ShareSupplement {
             ShareSupplement::Give => "given",
         };
         let mut changes = place.rows([("request", Some(id.to_hex().into()))]);
-        changes.put(RECORD, id.to_hex(), request.with(member, place.day().into()));
+        changes.put(RECORD, id.to_hex(), request.with(member, place.date_of(&request).to_string().into()));
         Ok(changes)
     }
 

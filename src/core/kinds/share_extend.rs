@@ -117,7 +117,7 @@ impl KindRules for ShareExtend {
         if sum > most {
             return Err(Refusal::rule("R-EXTEND-5", Code::LimitExceeded, format!("{sum} days in all"), format!("at most {most}")));
         }
-        let today = place.date();
+        let today = place.date_of(&row);
         if let Some(due) = self.due(place.state, &row, extended)
             && !due.provisional
             && today.number() > due.day

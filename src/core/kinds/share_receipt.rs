@@ -78,6 +78,7 @@ impl KindRules for ShareReceipt {
         let mut changes = place.rows([
             ("delivery", Some(id.to_hex().into())),
             ("limit", is_mismatch.then(|| tables::limit(place.state, "mismatch").into())),
+            ("offset", is_mismatch.then(|| place.offset())),
             ("provider", is_mismatch.then(|| grant.provider().into())),
             ("start", is_mismatch.then(|| place.day().into())),
         ]);

@@ -119,6 +119,7 @@ impl KindRules for ShareRequest {
             ("class", Some(first.class().into())),
             ("datasets", Some(strings(self.datasets.iter().map(|dataset| &dataset.id)))),
             ("limit", Some(tables::limit(place.state, clock).into())),
+            ("offset", Some(place.offset())),
             ("pauses", tables::pauses_on_supplement(place.state).then(|| true.into())),
             ("provider", Some(provider.as_str().into())),
             ("requester", Some(requester.into())),

@@ -118,11 +118,15 @@ fn spoiled(random: &mut Random, head: &Json, other: &Json) -> Json {
     for _ in 0..=random.below(6) / 4 {
         let mut all = Vec::new();
         places(&head, &mut Vec::new(), &mut all);
+        // Mostly in the body, the second member of a head.
+        if random.percent(85) {
+            all.retain(|path| path.len() > 1 && path[0] == 1);
+        }
         let Some(path) = random.pick(&all) else {
             break;
         };
         let (last, parent) = path.split_last().unwrap();
-        match random.below(4) {
+        match random.below(8) {
             0 => match at(&mut head, parent) {
                 Json::Array(items) => drop(items.remove(*last)),
                 Json::Object(members) => {

@@ -204,7 +204,9 @@ fn breach(world: &World, of: &str, member: &Json) -> Option<&'static str> {
             matches!((article, number.parse::<usize>()), ("39" | "40", Ok(1..=9)) | ("41", Ok(1..=2))) && number.len() == 1
         }),
         "strings" => member.is_array(),
-        "object" => member.as_object().is_some_and(|members| !members.is_empty()),
+        // Each of them has members that must be there.
+        "object" if member.as_object().is_some_and(serde_json::Map::is_empty) => return Some("field-missing"),
+        "object" => member.is_object(),
         "objects" => member.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(Json::is_object)),
         choices => word.is_some_and(|text| choices.split('|').any(|choice| choice == text)),
     };

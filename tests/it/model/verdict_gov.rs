@@ -37,7 +37,6 @@ fn policy(world: &World, rec: &Rec, verdict: &mut Verdict) {
     verdict.breach(days("clocks") || days("extensions"), "field-invalid");
     let threshold = rec.body["authority_threshold"].as_u64().unwrap();
     verdict.breach(threshold > u64::try_from(acting(world, rec.index).len()).unwrap(), "limit-exceeded");
-    verdict.breach(rec.body["rules"] != 1, "field-invalid");
     let least = [("heartbeat_ms", 10_000), ("block_bytes_max", 16_384)];
     verdict.breach(least.into_iter().any(|(name, least)| rec.body[name].as_u64().unwrap() < least), "field-invalid");
 }
