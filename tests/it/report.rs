@@ -110,7 +110,16 @@ fn a_report_stands_by_itself() {
     ] {
         let dir = history.network.path(dir);
         let page = fs::read_to_string(dir.join("report.html")).unwrap();
-        for want in wanted.into_iter().chain(["39-4", "2030-12-31", "under way", "class=\"proven\"", "class=\"indexed\"", "@media print", "&lt;script&gt;", "2026"]) {
+        for want in wanted.into_iter().chain([
+            "39-4",
+            "2030-12-31",
+            "under way",
+            "class=\"proven\"",
+            "class=\"indexed\"",
+            "@media print",
+            "&lt;script&gt;",
+            "2026",
+        ]) {
             assert!(page.contains(want), "no {want} in {}", dir.display());
         }
         for never in ["figure.", "outcome.", "receipt.", "closed.", "<script", "<img", "src=\"", "href=\"http", "url("] {
