@@ -146,12 +146,12 @@ enum Command {
     Public(questions::PublicArgs),
     /// The line x territory matrix of a period
     Matrix(questions::MatrixArgs),
+    /// The life of a record, dataset, duty or agency in order, amended texts struck
+    History(ask::HistoryArgs),
     /// What an agency owed and was owed in a period
     Obligations(questions::ObligationsArgs),
     /// Write a folder about one agency and one period: a page to read and print, the records, and their evidence
     Report(report::ReportArgs),
-    /// The life of a record, dataset, duty or agency in order, amended texts struck
-    History(ask::HistoryArgs),
     /// Write an evidence file for records
     Evidence(ask::EvidenceArgs),
     /// Check an evidence file offline
@@ -221,9 +221,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Burden(args) => questions::burden(&args, global),
         Command::Public(args) => questions::public(&args, global),
         Command::Matrix(args) => questions::matrix(&args, global),
+        Command::History(args) => ask::history(&args, global),
         Command::Obligations(args) => questions::obligations(&args, global),
         Command::Report(args) => report::run(&args, global),
-        Command::History(args) => ask::history(&args, global),
         Command::Evidence(args) => ask::evidence(&args, global),
         Command::Verify(args) => verify::run(&args, global),
         Command::Store(command) => store::run(&command, global),

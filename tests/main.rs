@@ -4,6 +4,7 @@ mod it {
     mod admission;
     mod api;
     mod cluster;
+    mod commands;
     mod engine;
     #[cfg(feature = "test-faults")]
     mod faults;

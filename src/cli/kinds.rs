@@ -51,7 +51,7 @@ pub enum DutyCommand {
 #[derive(Debug, Subcommand)]
 pub enum DatasetCommand {
     /// Publish a dataset in the catalogue, or its next version
-    Publish(catalogue::PublishArgs),
+    Publish(Box<catalogue::PublishArgs>),
     /// Take a dataset out of the catalogue
     Retire(upkeep::RetireDatasetArgs),
     /// Approve a version of a dataset, or return it

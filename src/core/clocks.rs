@@ -164,20 +164,21 @@ impl<'a> Moment<'a> {
     }
 
     /// The authority that covered all of `parties` just before a record: of those with the longest territory code the first
-    /// by id.
+    /// by id. A retired one covers nobody.
     pub fn authority_over(&self, parties: &[AgencyNo], at: At) -> Option<AgencyNo> {
         let book = self.book;
         let territory =
             |agency: AgencyNo| book.membership_at(agency, at).and_then(|membership| membership.territory).map(|code| book.code(code));
         let of_parties: Vec<_> = parties.iter().map(|party| territory(*party)).collect();
-        let trusted = |agency: &AgencyNo| {
-            let keys = &book.agencies[agency.index()].authority_keys;
-            keys.iter().any(|key| key.from.precedes(at) && !key.until.precedes(at))
+        let able = |agency: &AgencyNo| {
+            let fact = &book.agencies[agency.index()];
+            let holds_key = fact.authority_keys.iter().any(|key| key.from.precedes(at) && !key.until.precedes(at));
+            holds_key && fact.retired.is_none_or(|(retired, _)| !retired.precedes(at))
         };
         let covers =
             |own: Option<&str>| of_parties.iter().all(|party| party.is_none_or(|party| own.is_none_or(|own| party.starts_with(own))));
-        let able = book.authorities.iter().copied().filter(trusted).filter(|authority| covers(territory(*authority)));
-        able.max_by_key(|authority| (territory(*authority).map_or(0, str::len), Reverse(book.agency_id(*authority))))
+        let covering = book.authorities.iter().copied().filter(able).filter(|authority| covers(territory(*authority)));
+        covering.max_by_key(|authority| (territory(*authority).map_or(0, str::len), Reverse(book.agency_id(*authority))))
     }
 
     /// Working days of extension of a clock.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sharelog::core::hash::Hash;
 use sharelog::core::json::Value;
@@ -135,7 +135,7 @@ fn a_report_stands_by_itself() {
 }
 
 /// Every evidence file verifies offline against the hash, and together they prove exactly the records of the folder.
-fn holds(history: &History, dir: &PathBuf) {
+fn holds(history: &History, dir: &Path) {
     assert_eq!(fs::read(dir.join("genesis.json")).unwrap(), history.network.genesis);
     let hash = Hash::of(&history.network.genesis).to_hex();
     let how = fs::read_to_string(dir.join("VERIFY.txt")).unwrap();

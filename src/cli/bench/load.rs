@@ -187,15 +187,17 @@ fn in_flight(shared: &Shared) -> u64 {
 
 /// User and system CPU seconds of each node process.
 fn cpu(network: &LocalNetwork) -> Vec<Option<f64>> {
-    let of = |pid: u32| -> Option<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The fields after the parenthesised name; utime and stime are the 14th and 15th of the whole line (proc(5)).
-        let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
-        let user: f64 = fields.next()?.parse().ok()?;
-        let system: f64 = fields.next()?.parse().ok()?;
-        Some((user + system) / TICKS_PER_S)
-    };
-    (0..network.nodes.len()).map(|index| network.pid(index).and_then(of)).collect()
+    (0..network.nodes.len()).map(|index| network.pid(index).and_then(|pid| cpu_s(&pid.to_string()))).collect()
+}
+
+/// User and system CPU seconds of a process, or of the calling thread as `thread-self`.
+pub fn cpu_s(name: &str) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{name}/stat")).ok()?;
+    // The fields after the parenthesised name; utime and stime are the 14th and 15th of the whole line (proc(5)).
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
+    let user: f64 = fields.next()?.parse().ok()?;
+    let system: f64 = fields.next()?.parse().ok()?;
+    Some((user + system) / TICKS_PER_S)
 }
 
 fn rss_mib(pid: u32) -> Option<f64> {

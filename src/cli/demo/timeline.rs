@@ -146,7 +146,12 @@ impl Demo {
             "a refusal with a legal basis stands; one of an unconditional dataset was disputed, and the common superior authority decided that it is shared",
         );
         let silent = self.ask("2025-09-22", &self.bureau_dataset()?, "ordinary")?;
-        self.answer("2025-09-23", DISTRICT, &slow, &["--outcome", "agree", "--frequency", "monthly", "--term-to", "2026-08-31"])?;
+        self.answer(
+            "2025-09-23",
+            DISTRICT,
+            &slow,
+            &["--outcome", "agree", "--frequency", "monthly", "--term-from", "2025-09-23", "--term-to", "2026-08-31"],
+        )?;
         let grant = id_of(&decided)?;
         let first = self.deliver("2025-09-24", &grant, "residents-1", "community,residents\nBaoshu,4211\n")?;
         let altered = self.path("data/altered.csv");
@@ -209,16 +214,20 @@ impl Demo {
 
     /// The questions, for a day that is past.
     pub(super) fn questions(&mut self) -> Result<()> {
-        let overdue = self.sharelog(&["overdue", "--as-of", AS_OF, "--territory", "3301"])?;
-        let lines = overdue.get("items").and_then(Value::as_array).context("a list of what is overdue")?;
-        for line in lines.iter().take(12) {
-            let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or("").to_owned();
-            let late = line.get("late_days").and_then(Value::as_u64).unwrap_or(0);
-            println!("    {:>3} WD late  {:<14} {:<20} due {}", late, text("clock"), text("debtor"), text("due"));
+        let mut counted = Vec::new();
+        for clock in ["answer", "delivery", "receipt"] {
+            let overdue = self.sharelog(&["overdue", "--as-of", AS_OF, "--territory", "3301", "--clock", clock])?;
+            let lines = overdue.get("items").and_then(Value::as_array).context("a list of what is overdue")?;
+            for line in lines.iter().take(5) {
+                let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or("").to_owned();
+                let late = line.get("late_days").and_then(Value::as_u64).unwrap_or(0);
+                println!("    {:>3} WD late  {:<14} {:<20} due {}", late, text("clock"), text("debtor"), text("due"));
+            }
+            ensure!(!lines.is_empty(), "a silence shows as overdue");
+            counted.push(format!("{} x {clock}", lines.len()));
         }
-        ensure!(!lines.is_empty(), "the silence shows as overdue");
         self.step(
-            &format!("What was overdue on {AS_OF}: {} obligations", lines.len()),
+            &format!("What was overdue in the city on {AS_OF}: {}", counted.join(", ")),
             "late and silent are written nowhere: every node computes them from the records, the calendar and the policy of that time",
         );
         let matrix = self.sharelog(&["matrix", "--from", FROM, "--to", AS_OF, "--as-of", AS_OF])?;

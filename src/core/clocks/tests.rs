@@ -172,6 +172,34 @@ fn the_catalogue_is_reviewed_and_follows_its_duties() {
 }
 
 #[test]
+fn the_nearest_authority_with_a_trusted_key_covers() {
+    let mut story = Story::begin("2026-01-04");
+    let publish = |story: &mut Story, day: &str, id: &str| {
+        let body = format!(r#"{{"class":"unconditional","frequency":"monthly","id":"works:{id}","title":"t","version":1}}"#);
+        story.on(day, "works", "dataset.publish", &[], &body);
+        story.lines(day, Clock::CatalogueReview).last().unwrap().split(' ').next().unwrap().to_owned()
+    };
+    assert_eq!(publish(&mut story, "2026-01-05", "a"), "district>works");
+    let other = r#"{"key":"o/agency/district/authority+00000000+x","reason":"r"}"#;
+    story.on("2026-01-06", "district", "key.revoke", &[], other);
+    assert_eq!(publish(&mut story, "2026-01-06", "b"), "district>works", "another key than the one it holds");
+    story.on("2026-01-07", "city", "agency.retire", &[], r#"{"id":"district","reason":"r"}"#);
+    assert_eq!(publish(&mut story, "2026-01-08", "c"), "city>works");
+    story.on("2026-01-09", "city", "agency.change", &[], r#"{"id":"city","level":"outside","names":{"en":"c"}}"#);
+    assert_eq!(publish(&mut story, "2026-01-12", "d"), "city>works");
+    story.on("2026-01-13", "city", "agency.change", &[], r#"{"id":"city","level":"city","names":{"en":"c"},"territory":"44"}"#);
+    assert_eq!(publish(&mut story, "2026-01-14", "e"), "nobody>works");
+    let key = r#"{"id":"new","keys":["o/agency/new/authority+00000000+x"],"level":"district","names":{"en":"n"},"scheme":"plain","territory":"330102"}"#;
+    story.on("2026-01-15", "city", "agency.admit", &[], key);
+    assert_eq!(publish(&mut story, "2026-01-15", "f"), "new>works");
+    let rotate = r#"{"key":"o/agency/new/authority+00000001+y","replaces":"o/agency/new/authority+00000000+x"}"#;
+    story.on("2026-01-16", "new", "key.rotate", &[], rotate);
+    assert_eq!(publish(&mut story, "2026-01-16", "g"), "new>works");
+    story.on("2026-01-19", "new", "key.revoke", &[], r#"{"key":"o/agency/new/authority+00000001+y","reason":"r"}"#);
+    assert_eq!(publish(&mut story, "2026-01-19", "h"), "nobody>works");
+}
+
+#[test]
 fn a_backflow_waits_for_data_and_a_refusal_ends_it() {
     let mut story = Story::begin("2026-01-04");
     let first = story.request_by("2026-01-05", "street", "health:staff", "backflow");
