@@ -266,4 +266,77 @@ mod tests {
     fn the_commands_are_well_formed() {
         Cli::command().debug_assert();
     }
+
+    /// What people copy from: the pages, and the examples of every command.
+    const PAGES: [(&str, &str); 5] = [
+        ("README.md", include_str!("../README.md")),
+        ("docs/clerks.en.md", include_str!("../docs/clerks.en.md")),
+        ("docs/clerks.zh.md", include_str!("../docs/clerks.zh.md")),
+        ("docs/inspectors.en.md", include_str!("../docs/inspectors.en.md")),
+        ("docs/inspectors.zh.md", include_str!("../docs/inspectors.zh.md")),
+    ];
+
+    /// The words of a shell line as far as the first comment, pipe or redirection.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+        for c in line.chars() {
+            match (quote, c) {
+                (Some(open), c) if c == open => quote = None,
+                (None, '\'' | '"') => {
+                    quote = Some(c);
+                    word.get_or_insert_default();
+                }
+                (None, '#' | '|' | '>') if word.is_none() => break,
+                (None, c) if c.is_whitespace() => words.extend(word.take()),
+                (_, c) => word.get_or_insert_default().push(c),
+            }
+        }
+        words.extend(word);
+        words
+    }
+
+    /// Commands in the fenced blocks of a page.
+    fn fenced(page: &str) -> Vec<String> {
+        let joined = page.replace("\\\n", " ");
+        let blocks = joined.split("\n```").skip(1).step_by(2);
+        blocks.flat_map(|block| block.lines().filter(|line| line.starts_with("sharelog ")).map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+
+    /// Commands within a sentence, which may leave out what they need.
+    fn mentioned(page: &str) -> Vec<String> {
+        page.split('`').filter(|part| part.starts_with("sharelog ") && !part.contains('\n')).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_documented_command_is_understood() {
+        use clap::error::ErrorKind;
+        let mut command = Cli::command();
+        command.build();
+        let mut helps = Vec::new();
+        leaves(&command, "", &mut helps);
+        let examples = helps.iter().flat_map(|(path, help)| {
+            let lines = help.lines().filter(|line| line.starts_with("  sharelog ")).map(|line| line.trim().to_owned());
+            lines.map(|line| (path.clone(), line, false)).collect::<Vec<_>>()
+        });
+        let pages = PAGES.iter().flat_map(|(name, page)| {
+            let whole = fenced(page).into_iter().map(|line| ((*name).to_owned(), line, false));
+            let parts = mentioned(page).into_iter().map(|line| ((*name).to_owned(), line, true));
+            whole.chain(parts).collect::<Vec<_>>()
+        });
+        let mut count = 0;
+        let mut wrong = Vec::new();
+        for (place, line, is_mention) in pages.chain(examples) {
+            count += 1;
+            let Err(error) = Cli::try_parse_from(words(&line)) else {
+                continue;
+            };
+            let help = [ErrorKind::DisplayHelp, ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, ErrorKind::DisplayVersion];
+            let left_out = [ErrorKind::MissingRequiredArgument, ErrorKind::MissingSubcommand];
+            if !help.contains(&error.kind()) && !(is_mention && left_out.contains(&error.kind())) {
+                wrong.push(format!("{place}: {line}\n  {}", error.to_string().lines().next().unwrap_or_default()));
+            }
+        }
+        assert!(count > 250, "{count}");
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
 }

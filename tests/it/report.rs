@@ -72,7 +72,11 @@ fn tell() -> History {
     let (file, opening) = (network.path("b1").display().to_string(), network.path("b1.opening.json").display().to_string());
     run(&["share", "receipt", "--delivery", &first, "--file", &file, "--opening", &opening, "--rows", "1", "--key", &office1]);
     answer(&request(), &["--outcome", "refuse", "--code", "not-held", "--reason", HOSTILE]);
-    request();
+    let silent = request();
+    let inspector = key("inspector", "inspector");
+    let found = ["finding", "file", "--agency", "agency-0", "--offence", "39-4", "--text", HOSTILE, "--evidence", &silent];
+    let finding = text(&run(&[&found[..], &["--due", "2030-12-31", "--key", &inspector][..]].concat()), "id").to_owned();
+    run(&["finding", "rectify", "--finding", &finding, "--text", "under way", "--key", &office0]);
     let (origin, signer) = (network.net.origin.clone(), network.key("agency-0", "office"));
     for count in 0..DUTIES {
         let note = duty(&origin, "agency-0", &format!("d{count}"), &signer);
@@ -106,10 +110,19 @@ fn a_report_stands_by_itself() {
     ] {
         let dir = history.network.path(dir);
         let page = fs::read_to_string(dir.join("report.html")).unwrap();
-        for want in wanted.into_iter().chain(["class=\"proven\"", "class=\"indexed\"", "@media print", "&lt;script&gt;", "2026"]) {
+        for want in wanted.into_iter().chain([
+            "39-4",
+            "2030-12-31",
+            "under way",
+            "class=\"proven\"",
+            "class=\"indexed\"",
+            "@media print",
+            "&lt;script&gt;",
+            "2026",
+        ]) {
             assert!(page.contains(want), "no {want} in {}", dir.display());
         }
-        for never in ["<script", "<img", "src=\"", "href=\"http", "url("] {
+        for never in ["figure.", "outcome.", "receipt.", "closed.", "<script", "<img", "src=\"", "href=\"http", "url("] {
             assert!(!page.contains(never), "{never} in {}", dir.display());
         }
         for target in page.split("href=\"").skip(1).filter_map(|rest| rest.split_once('"')) {

@@ -358,3 +358,17 @@ impl Tables<'_> {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::kinds::Kind;
+
+    #[test]
+    fn every_kind_has_its_name_in_both_languages() {
+        for kind in Kind::ALL {
+            assert_ne!(word(Language::English, "kind", kind.as_str()), kind.as_str());
+            assert!(!word(Language::Chinese, "kind", kind.as_str()).is_ascii(), "{}", kind.as_str());
+        }
+    }
+}
