@@ -28,37 +28,37 @@ const TEXTS: [&str; 14] = [
 const ROLES: [Role; 4] = [Role::Authority, Role::Head, Role::Inspector, Role::Office];
 
 /// Of a kind: the roles of which one signs it, and its amendable texts. Kinds without such texts are left out.
-const AMENDABLE: &[(&str, &[Role], &[&str])] = &[
-    ("agency.retire", &[Role::Authority], &["reason"]),
-    ("agency.suspend", &[Role::Authority], &["reason"]),
-    ("collect.notice", &[Role::Office], &["title"]),
-    ("correction.close", &[Role::Office], &["reason"]),
-    ("correction.file", &[Role::Office], &["text"]),
-    ("dataset.publish", &[Role::Head], &["summary", "system", "title", "topic"]),
-    ("dataset.retire", &[Role::Head], &["reason"]),
-    ("dataset.review", &[Role::Authority], &["reason"]),
-    ("dispute.decide", &[Role::Authority], &["reason"]),
-    ("dispute.file", &[Role::Office], &["grounds", "subject"]),
-    ("dispute.refer", &[Role::Authority], &["reason"]),
-    ("duty.declare", &[Role::Office], &["title"]),
-    ("duty.retire", &[Role::Office], &["reason"]),
-    ("finding.close", &[Role::Inspector], &["text"]),
-    ("finding.file", &[Role::Inspector], &["text"]),
-    ("finding.rectify", &[Role::Office], &["text"]),
-    ("key.revoke", &ROLES, &["reason"]),
-    ("record.amend", &ROLES, &["reason"]),
-    ("share.answer", &[Role::Office], &["reason"]),
-    ("share.dispose", &[Role::Office], &["method", "what"]),
-    ("share.end", &[Role::Authority, Role::Office], &["cause"]),
-    ("share.extend", &[Role::Authority], &["reason"]),
-    ("share.request", &[Role::Office], &["label", "scenario", "scope"]),
-    ("share.resume", &[Role::Authority, Role::Office], &["cause"]),
-    ("share.suspend", &[Role::Authority, Role::Office], &["cause"]),
-    ("share.withdraw", &[Role::Office], &["reason"]),
+const AMENDABLE: &[(Kind, &[Role], &[&str])] = &[
+    (Kind::AgencyRetire, &[Role::Authority], &["reason"]),
+    (Kind::AgencySuspend, &[Role::Authority], &["reason"]),
+    (Kind::CollectNotice, &[Role::Office], &["title"]),
+    (Kind::CorrectionClose, &[Role::Office], &["reason"]),
+    (Kind::CorrectionFile, &[Role::Office], &["text"]),
+    (Kind::DatasetPublish, &[Role::Head], &["summary", "system", "title", "topic"]),
+    (Kind::DatasetRetire, &[Role::Head], &["reason"]),
+    (Kind::DatasetReview, &[Role::Authority], &["reason"]),
+    (Kind::DisputeDecide, &[Role::Authority], &["reason"]),
+    (Kind::DisputeFile, &[Role::Office], &["grounds", "subject"]),
+    (Kind::DisputeRefer, &[Role::Authority], &["reason"]),
+    (Kind::DutyDeclare, &[Role::Office], &["title"]),
+    (Kind::DutyRetire, &[Role::Office], &["reason"]),
+    (Kind::FindingClose, &[Role::Inspector], &["text"]),
+    (Kind::FindingFile, &[Role::Inspector], &["text"]),
+    (Kind::FindingRectify, &[Role::Office], &["text"]),
+    (Kind::KeyRevoke, &ROLES, &["reason"]),
+    (Kind::RecordAmend, &ROLES, &["reason"]),
+    (Kind::ShareAnswer, &[Role::Office], &["reason"]),
+    (Kind::ShareDispose, &[Role::Office], &["method", "what"]),
+    (Kind::ShareEnd, &[Role::Authority, Role::Office], &["cause"]),
+    (Kind::ShareExtend, &[Role::Authority], &["reason"]),
+    (Kind::ShareRequest, &[Role::Office], &["label", "scenario", "scope"]),
+    (Kind::ShareResume, &[Role::Authority, Role::Office], &["cause"]),
+    (Kind::ShareSuspend, &[Role::Authority, Role::Office], &["cause"]),
+    (Kind::ShareWithdraw, &[Role::Office], &["reason"]),
 ];
 
 fn amendable(kind: Kind) -> Option<(&'static [Role], &'static [&'static str])> {
-    let found = AMENDABLE.iter().find(|(name, ..)| *name == kind.as_str());
+    let found = AMENDABLE.iter().find(|(own, ..)| *own == kind);
     found.map(|(_, roles, texts)| (*roles, *texts))
 }
 
@@ -137,12 +137,11 @@ mod tests {
 
     #[test]
     fn the_table_names_texts_of_the_list_in_order() {
-        assert!(AMENDABLE.is_sorted_by_key(|(kind, ..)| *kind));
+        assert!(AMENDABLE.is_sorted_by_key(|(kind, ..)| kind.as_str()));
         assert!(TEXTS.is_sorted() && TEXTS.len() <= AMENDED_TEXTS_MAX);
         for (kind, roles, texts) in AMENDABLE {
-            assert!(!texts.is_empty() && texts.iter().all(|text| TEXTS.contains(text)), "{kind}");
-            assert!(!roles.is_empty() && roles.iter().all(|role| ROLES.contains(role)), "{kind}");
+            assert!(!texts.is_empty() && texts.iter().all(|text| TEXTS.contains(text)), "{}", kind.as_str());
+            assert!(!roles.is_empty() && roles.iter().all(|role| ROLES.contains(role)), "{}", kind.as_str());
         }
-        assert!(Kind::ALL.iter().filter(|kind| amendable(**kind).is_some()).count() >= 8);
     }
 }
