@@ -315,7 +315,8 @@ mod tests {
         let mut helps = Vec::new();
         leaves(&command, "", &mut helps);
         let examples = helps.iter().flat_map(|(path, help)| {
-            let lines = help.lines().filter(|line| line.starts_with("  sharelog ")).map(|line| line.trim().to_owned());
+            let joined = help.replace("\\\n", " ");
+            let lines = joined.lines().filter(|line| line.starts_with("  sharelog ")).map(|line| line.trim().to_owned());
             lines.map(|line| (path.clone(), line, false)).collect::<Vec<_>>()
         });
         let pages = PAGES.iter().flat_map(|(name, page)| {
