@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::problem::Failed;
 use crate::consensus::checkpoints::Checkpoints;
+use crate::consensus::misbehaviours::Misbehaviours;
 use crate::consensus::pool::Pool;
 use crate::core::key::VerifierKey;
 use crate::health::Health;
@@ -51,6 +52,7 @@ pub struct Api {
     pub book: Arc<BookKeeper>,
     pub pool: Arc<Pool>,
     pub checkpoints: Arc<Checkpoints>,
+    pub misbehaviours: Arc<Misbehaviours>,
     pub health: Arc<Health>,
     pub metrics: Arc<Metrics>,
     /// This node's publication key under the origin.

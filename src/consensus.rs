@@ -7,4 +7,6 @@ pub mod durable;
 pub mod engine;
 #[cfg(feature = "test-faults")]
 pub mod faults;
+pub mod misbehaviours;
 pub mod pool;
+pub mod roster;

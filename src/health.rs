@@ -30,6 +30,13 @@ impl Life {
     }
 }
 
+/// Another node: the agency that runs it, and its peer id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Known {
+    pub agency: String,
+    pub peer: String,
+}
+
 /// Shared by the node's tasks; each writes what it knows.
 #[derive(Debug)]
 pub struct Health {
@@ -39,14 +46,14 @@ pub struct Health {
     pub is_validator: bool,
     life: Mutex<Life>,
     low_space: AtomicBool,
-    /// Agency of each other validator, and whether the record swarm is connected to it.
-    peers: Mutex<BTreeMap<String, bool>>,
+    /// The other nodes that this one speaks with, and whether the record swarm is connected to them.
+    peers: Mutex<BTreeMap<Known, bool>>,
 }
 
 impl Health {
-    pub fn new(agency: String, is_validator: bool, peers: impl IntoIterator<Item = String>) -> Self {
-        let peers = peers.into_iter().map(|agency| (agency, false)).collect();
-        Health { agency, is_validator, life: Mutex::new(Life::Starting), low_space: AtomicBool::new(false), peers: Mutex::new(peers) }
+    /// Without peers, see [`Health::set_peers`].
+    pub fn new(agency: String, is_validator: bool) -> Self {
+        Health { agency, is_validator, life: Mutex::new(Life::Starting), low_space: AtomicBool::default(), peers: Mutex::default() }
     }
 
     /// A ready node with too little free disk is `low-space`.
@@ -63,12 +70,19 @@ impl Health {
         *self.life.lock().expect("no holder panics") = life;
     }
 
-    pub fn peers(&self) -> BTreeMap<String, bool> {
+    /// Ascending by agency and peer id.
+    pub fn peers(&self) -> BTreeMap<Known, bool> {
         self.peers.lock().expect("no holder panics").clone()
     }
 
-    pub fn set_connected(&self, agency: &str, connected: bool) {
-        if let Some(state) = self.peers.lock().expect("no holder panics").get_mut(agency) {
+    /// Names the nodes that this one speaks with from now on; what is connected stays so.
+    pub fn set_peers(&self, known: impl IntoIterator<Item = Known>) {
+        let mut peers = self.peers.lock().expect("no holder panics");
+        *peers = known.into_iter().map(|known| (known.clone(), peers.get(&known).is_some_and(|connected| *connected))).collect();
+    }
+
+    pub fn set_connected(&self, known: &Known, connected: bool) {
+        if let Some(state) = self.peers.lock().expect("no holder panics").get_mut(known) {
             *state = connected;
         }
     }

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 /// The peer id of a network key stands in the genesis file; the core makes it from the key's bytes.
 pub use crate::core::genesis::peer_id;
 use crate::core::hash::Hash;
-use crate::core::key::{Algorithm, SecretKey, VerifierKey, cosigner_key_name};
+use crate::core::key::{Algorithm, PublicKey, SecretKey, VerifierKey, cosigner_key_name};
 
 /// A key file is about 120 bytes; more than this is no key file.
 const KEY_FILE_BYTES_MAX: usize = 4096;
@@ -72,32 +72,92 @@ impl KeySource {
     }
 }
 
-/// The four keys of a validator's home, `keys/{consensus,cosigner,publication,network}.pem`.
+/// The folder of keys to come, in that of a node's keys.
+pub const NEXT_DIR: &str = "next";
+/// The folder of keys that were replaced.
+const PAST_DIR: &str = "past";
+/// Names of a node's key files, `keys/<name>.pem`.
+const NODE_KEYS: [&str; 4] = ["consensus", "cosigner", "publication", "network"];
+
+/// The keys of a node's home, `keys/{consensus,cosigner,publication,network}.pem`; a follower needs the last two alone.
 #[derive(Debug)]
 pub struct NodeKeys {
-    pub consensus: SecretKey,
-    pub cosigner: SecretKey,
+    pub consensus: Option<SecretKey>,
+    pub cosigner: Option<SecretKey>,
     pub publication: SecretKey,
     pub network: SecretKey,
+}
+
+/// Keys that replace those of [`NodeKeys`] at some height.
+#[derive(Debug)]
+pub struct NextKeys {
+    pub consensus: Option<SecretKey>,
+    pub cosigner: Option<SecretKey>,
+    pub publication: Option<SecretKey>,
+    pub network: Option<SecretKey>,
+}
+
+impl NextKeys {
+    /// Writes the files into `dir`, which is made, 0700, when it is not there.
+    ///
+    /// # Errors
+    /// [`KeyError`]; a file that exists is not replaced.
+    pub fn write(&self, dir: &Path) -> Result<(), KeyError> {
+        make_dir(dir)?;
+        let keys = [&self.consensus, &self.cosigner, &self.publication, &self.network];
+        let files = NODE_KEYS.into_iter().zip(keys).filter_map(|(name, key)| Some((name, key.as_ref()?)));
+        files.into_iter().try_for_each(|(name, key)| write_secret(&dir.join(format!("{name}.pem")), key))
+    }
+
+    /// Puts the keys of `dir/next` that are among `in_force` in the place of the old ones, which stay in `dir/past`. A crash
+    /// in between leaves each key in one place or in two.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn take_over(dir: &Path, in_force: &[PublicKey]) -> Result<(), KeyError> {
+        for name in NODE_KEYS {
+            let (next, current) = (dir.join(NEXT_DIR).join(format!("{name}.pem")), dir.join(format!("{name}.pem")));
+            if !next.exists() || !in_force.contains(&load_secret(&next)?.public()) {
+                continue;
+            }
+            if current.exists() {
+                make_dir(&dir.join(PAST_DIR))?;
+                let public = Hash::of(load_secret(&current)?.public().as_bytes()).to_hex();
+                let past = dir.join(PAST_DIR).join(format!("{name}-{}.pem", &public[..16]));
+                if !past.exists() {
+                    fs::hard_link(&current, &past).map_err(KeyError::io("keep", &past))?;
+                }
+            }
+            fs::rename(&next, &current).map_err(KeyError::io("take over", &next))?;
+        }
+        Ok(())
+    }
 }
 
 impl NodeKeys {
     /// # Errors
     /// [`KeyError`].
     pub fn load(dir: &Path) -> Result<Self, KeyError> {
-        NodeKeys::from_each(|name| load_secret(&dir.join(format!("{name}.pem"))))
+        let key = |name: &str| load_secret(&dir.join(format!("{name}.pem")));
+        let voting = |name: &str| dir.join(format!("{name}.pem")).exists().then(|| key(name)).transpose();
+        Ok(NodeKeys {
+            consensus: voting("consensus")?,
+            cosigner: voting("cosigner")?,
+            publication: key("publication")?,
+            network: key("network")?,
+        })
     }
 
-    /// New keys; `prefix` stands before each key's name in the path given to `source`.
+    /// The keys in `dir/next`, which a change of the validator announces.
     ///
     /// # Errors
-    /// [`KeyError::Io`].
-    pub fn generate(source: KeySource, prefix: &str) -> Result<Self, KeyError> {
-        NodeKeys::from_each(|name| source.key(&format!("{prefix}{name}")))
-    }
-
-    fn from_each(mut key: impl FnMut(&str) -> Result<SecretKey, KeyError>) -> Result<Self, KeyError> {
-        Ok(NodeKeys {
+    /// [`KeyError`].
+    pub fn load_next(dir: &Path) -> Result<NextKeys, KeyError> {
+        let key = |name: &str| {
+            let pem = dir.join(NEXT_DIR).join(format!("{name}.pem"));
+            pem.exists().then(|| load_secret(&pem)).transpose()
+        };
+        Ok(NextKeys {
             consensus: key("consensus")?,
             cosigner: key("cosigner")?,
             publication: key("publication")?,
@@ -105,25 +165,47 @@ impl NodeKeys {
         })
     }
 
-    /// Writes the four files into `dir`, which is made, 0700, when it is not there.
+    /// New keys of a validator or a follower; `prefix` stands before each key's name in the path given to `source`.
+    ///
+    /// # Errors
+    /// [`KeyError::Io`].
+    pub fn generate(source: KeySource, prefix: &str, is_follower: bool) -> Result<Self, KeyError> {
+        let key = |name: &str| source.key(&format!("{prefix}{name}"));
+        let voting = |name: &str| (!is_follower).then(|| key(name)).transpose();
+        Ok(NodeKeys {
+            consensus: voting("consensus")?,
+            cosigner: voting("cosigner")?,
+            publication: key("publication")?,
+            network: key("network")?,
+        })
+    }
+
+    /// Writes the files into `dir`, which is made, 0700, when it is not there.
     ///
     /// # Errors
     /// [`KeyError`]; a file that exists is not replaced.
     pub fn write(&self, dir: &Path) -> Result<(), KeyError> {
         make_dir(dir)?;
-        let files =
-            [("consensus", &self.consensus), ("cosigner", &self.cosigner), ("publication", &self.publication), ("network", &self.network)];
+        let keys = [self.consensus.as_ref(), self.cosigner.as_ref(), Some(&self.publication), Some(&self.network)];
+        let files = NODE_KEYS.into_iter().zip(keys).filter_map(|(name, key)| Some((name, key?)));
         files.into_iter().try_for_each(|(name, key)| write_secret(&dir.join(format!("{name}.pem")), key))
     }
 
-    /// Writes `cosigner.vkey` and `publication.vkey`, which others configure: their names need the ledger's origin.
+    /// Writes `cosigner.vkey` and `publication.vkey`, which others configure: their names need the ledger's origin. Gives the
+    /// files.
     ///
     /// # Errors
     /// [`KeyError`].
-    pub fn write_vkeys(&self, dir: &Path, origin: &str, agency: &str) -> Result<(), KeyError> {
-        let cosigner = cosigner_key_name(origin, agency);
-        write_vkey(&dir.join("cosigner.pem"), &named(dir, cosigner, Algorithm::Cosignature, &self.cosigner)?)?;
-        write_vkey(&dir.join("publication.pem"), &named(dir, origin.to_owned(), Algorithm::Ed25519, &self.publication)?)
+    pub fn write_vkeys(&self, dir: &Path, origin: &str, agency: &str) -> Result<Vec<PathBuf>, KeyError> {
+        let mut written = Vec::new();
+        let cosigner = self.cosigner.as_ref().map(|key| ("cosigner.pem", cosigner_key_name(origin, agency), Algorithm::Cosignature, key));
+        let publication = ("publication.pem", origin.to_owned(), Algorithm::Ed25519, &self.publication);
+        for (file, name, algorithm, key) in cosigner.into_iter().chain([publication]) {
+            let pem = dir.join(file);
+            write_vkey(&pem, &named(dir, name, algorithm, key)?)?;
+            written.push(vkey_path(&pem));
+        }
+        Ok(written)
     }
 }
 

@@ -183,6 +183,10 @@ pub const REBROADCAST_MIN: Duration = Duration::from_secs(1);
 pub const ROUND_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 /// Connections from one address: all validators of a test network share one.
 pub const ENGINE_CONNECTIONS_PER_IP_MAX: usize = 128;
+/// Peers of the engine: 22 validators, and followers.
+pub const ENGINE_PEERS_MAX: usize = 512;
+/// Proofs of misbehaviour that a node keeps: the first ones say enough.
+pub const MISBEHAVIOURS_MAX: usize = 1_000;
 /// Future heights whose votes are kept while catching up.
 pub const ENGINE_QUEUED_HEIGHTS_MAX: usize = 10;
 /// Requests to the engine's state dump; none is sent.

@@ -5,5 +5,6 @@ pub mod checkpoint;
 pub mod entry;
 pub mod evidence;
 pub mod merkle;
+pub mod misbehaviour;
 pub mod proof;
 pub mod tile;

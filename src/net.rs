@@ -1,8 +1,8 @@
 //! The record swarm: spreads records and cosignatures among known peers.
 //!
-//! 1. Peers are the validators of the genesis file; strangers are refused after the handshake. Each validator is dialled,
-//!    and again after a pause, for ever.
-//! 2. What a client brought to this node goes to every peer at once; what arrives while a message to the peer is on the way
+//! 1. Peers are those of the roster, which is read again after each block; strangers are refused after the handshake. Each
+//!    peer is dialled, and again after a pause, for ever.
+//! 2. What a client brought to this node goes to every validator at once; what arrives while a message to the peer is on the way
 //!    goes with the next one, unless it is much. Until it is committed it is sent again each second, and at once on a new connection.
 //! 3. A message is handled on blocking threads, its records verified in parallel, and acknowledged when that is done. So a
 //!    peer that cannot keep up slows its senders down, and nothing piles up.
@@ -32,18 +32,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::consensus::checkpoints::{Checkpoints, Cosigned};
 use crate::consensus::pool::{Pool, Source};
-use crate::core::genesis::Genesis;
+use crate::consensus::roster::{Peer, roster};
 use crate::core::key::SecretKey;
-use crate::health::Health;
+use crate::health::{Health, Known};
 use crate::limits::{MESSAGES_HANDLED_MAX, RECORDS_PER_THREAD_MIN, SPREAD_AGAIN};
 use crate::metrics::Metrics;
 use crate::net::behaviour::{Behaviour, BehaviourEvent};
 use crate::net::link::{Link, Place, places};
 use crate::net::message::{Malformed, Message};
+use crate::store::Reader;
 
 /// What the swarm works with.
 pub struct Swarm {
-    pub genesis: Arc<Genesis>,
+    pub reader: Reader,
     pub network_key: SecretKey,
     /// Multiaddress to listen on.
     pub listen: String,
@@ -73,7 +74,10 @@ impl Swarm {
                 Some(done) = spreading.tasks.join_next() => spreading.on_done(done.context("work of the record swarm")?),
                 Ok(()) = arrivals.changed() => spreading.send_all(),
                 Ok(()) = changes.changed() => spreading.on_cosigned(),
-                Ok(()) = heads.changed() => spreading.catch_up(Chore::Head),
+                Ok(()) = heads.changed() => {
+                    spreading.follow_roster();
+                    spreading.catch_up(Chore::Head);
+                }
                 _ = rounds.tick() => spreading.on_round(),
                 () = sleep_until(redial_at.unwrap_or_else(Instant::now)), if redial_at.is_some() => spreading.dial(),
             }
@@ -99,8 +103,12 @@ enum Chore {
 struct Spreading {
     swarm: libp2p::Swarm<Behaviour>,
     links: HashMap<PeerId, Link>,
-    /// The agency whose network key this is, when it is a validator.
-    own: Option<String>,
+    reader: Reader,
+    /// The own peer id in base58btc, and who may connect.
+    own: String,
+    roster: Vec<Peer>,
+    /// The agency that runs this node, when the node is a validator.
+    cosigner: Option<String>,
     /// The newest answer of [`Checkpoints::known`].
     known: Vec<Cosigned>,
     tasks: JoinSet<Done>,
@@ -113,24 +121,57 @@ struct Spreading {
 
 impl Spreading {
     fn start(settings: Swarm) -> anyhow::Result<Self> {
-        let Swarm { genesis, network_key, listen, pool, checkpoints, health, metrics } = settings;
-        let local = behaviour::identity(&network_key)?.public().to_peer_id();
-        let (mut links, mut own) = (HashMap::new(), None);
-        for validator in &genesis.validators {
-            let peer = behaviour::parse_peer(&validator.peer)?;
-            if peer == local {
-                own = Some(validator.agency.clone());
-                continue;
-            }
-            let addresses: Vec<Multiaddr> = validator.records.iter().filter_map(|address| parse_address(address)).collect();
-            links.insert(peer, Link::new(validator.agency.clone(), peer, addresses));
-        }
-        let mut swarm = behaviour::swarm(&network_key, &genesis.hash, links.keys().copied())?;
+        let Swarm { reader, network_key, listen, pool, checkpoints, health, metrics } = settings;
+        let own = behaviour::identity(&network_key)?.public().to_peer_id().to_base58();
+        let mut swarm = behaviour::swarm(&network_key, &reader.genesis().hash)?;
         let address: Multiaddr = listen.parse().with_context(|| format!("record swarm's address {listen}"))?;
         swarm.listen_on(address).with_context(|| format!("record swarm's address {listen}"))?;
-        let known = checkpoints.known();
-        let (tasks, is_chore_running) = (JoinSet::new(), false);
-        Ok(Spreading { swarm, links, own, known, tasks, is_chore_running, pool, checkpoints, health, metrics })
+        let cosigner = health.is_validator.then(|| health.agency.clone());
+        let mut spreading = Spreading {
+            swarm,
+            links: HashMap::new(),
+            reader,
+            own,
+            roster: Vec::new(),
+            cosigner,
+            known: checkpoints.known(),
+            tasks: JoinSet::new(),
+            is_chore_running: false,
+            pool,
+            checkpoints,
+            health,
+            metrics,
+        };
+        spreading.follow_roster();
+        Ok(spreading)
+    }
+
+    /// Lets those connect whom the ledger names now, and parts from the others.
+    fn follow_roster(&mut self) {
+        let roster = roster(&self.reader, &self.own);
+        if roster == self.roster {
+            return;
+        }
+        let mut links = std::mem::take(&mut self.links);
+        let allowed = &mut self.swarm.behaviour_mut().allowed;
+        for Peer { agency, peer, records, is_validator, .. } in &roster {
+            let Ok(id) = peer.parse::<PeerId>() else {
+                tracing::warn!(agency, "peer id {peer} cannot be read");
+                continue;
+            };
+            allowed.allow_peer(id);
+            let addresses: Vec<Multiaddr> = records.iter().filter_map(|address| parse_address(address)).collect();
+            let link = links.remove(&id).filter(|link| link.known.agency == *agency);
+            let mut link = link.unwrap_or_else(|| Link::new(Known { agency: agency.clone(), peer: peer.clone() }, id));
+            link.reach(addresses, *is_validator);
+            self.links.insert(id, link);
+        }
+        for (id, link) in links {
+            tracing::info!(agency = link.known.agency, peer = %id, "record swarm: no longer on the list");
+            allowed.disallow_peer(id);
+        }
+        self.health.set_peers(self.links.values().map(|link| link.known.clone()));
+        self.roster = roster;
     }
 
     /// Closes all connections and waits for what is being handled, so that nobody uses the store any more.
@@ -160,7 +201,7 @@ impl Spreading {
                 .allocate_new_port()
                 .build();
             if let Err(error) = self.swarm.dial(options) {
-                tracing::debug!(agency = link.agency, "dial: {error}");
+                tracing::debug!(agency = link.known.agency, "dial: {error}");
                 link.dial_failed();
             }
         }
@@ -181,21 +222,25 @@ impl Spreading {
                     for superseded in link.connected(connection_id) {
                         self.swarm.close_connection(superseded);
                     }
-                    tracing::info!(agency = link.agency, "record swarm: connected");
-                    self.health.set_connected(&link.agency, true);
+                    tracing::info!(agency = link.known.agency, "record swarm: connected");
+                    self.health.set_connected(&link.known, true);
                 }
                 self.send(peer_id);
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
                 if let Some(link) = self.links.get_mut(&peer_id) {
                     link.disconnected(connection_id);
-                    tracing::info!(agency = link.agency, cause = cause.map(|cause| cause.to_string()), "record swarm: connection closed");
-                    self.health.set_connected(&link.agency, link.is_connected());
+                    tracing::info!(
+                        agency = link.known.agency,
+                        cause = cause.map(|cause| cause.to_string()),
+                        "record swarm: connection closed"
+                    );
+                    self.health.set_connected(&link.known, link.is_connected());
                 }
             }
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
                 if let Some(link) = self.links.get_mut(&peer) {
-                    tracing::debug!(agency = link.agency, "dial: {error}");
+                    tracing::debug!(agency = link.known.agency, "dial: {error}");
                     link.dial_failed();
                 }
             }
@@ -223,7 +268,7 @@ impl Spreading {
             },
             request_response::Event::OutboundFailure { peer, request_id, error, .. } => {
                 if let Some(link) = self.links.get_mut(&peer) {
-                    tracing::debug!(agency = link.agency, "message lost: {error}");
+                    tracing::debug!(agency = link.known.agency, "message lost: {error}");
                     link.lost(request_id);
                 }
             }
@@ -239,7 +284,7 @@ impl Spreading {
         };
         if link.handled >= MESSAGES_HANDLED_MAX {
             self.metrics.limits_reached.inc();
-            tracing::warn!(agency = link.agency, "record swarm: too many messages at once");
+            tracing::warn!(agency = link.known.agency, "record swarm: too many messages at once");
             let _ = self.swarm.disconnect_peer_id(peer);
             return;
         }
@@ -278,7 +323,7 @@ impl Spreading {
                 self.metrics.messages_refused.inc();
                 if let Some(link) = self.links.get_mut(&peer) {
                     link.handled -= 1;
-                    tracing::warn!(agency = link.agency, "record swarm: malformed message: {why}");
+                    tracing::warn!(agency = link.known.agency, "record swarm: malformed message: {why}");
                 }
                 let _ = self.swarm.disconnect_peer_id(peer);
             }
@@ -328,7 +373,7 @@ impl Spreading {
         let Some(link) = self.links.get_mut(&peer) else {
             return;
         };
-        while let Some((bytes, sent)) = link.next_message(&self.pool, &self.known, self.own.as_deref()) {
+        while let Some((bytes, sent)) = link.next_message(&self.pool, &self.known, self.cosigner.as_deref()) {
             let request = self.swarm.behaviour_mut().messages.send_request(&peer, bytes);
             link.on_the_way(request, sent);
         }
@@ -337,5 +382,5 @@ impl Spreading {
 
 /// A peer's address; one that cannot be read is left out, the others may do.
 fn parse_address(text: &str) -> Option<Multiaddr> {
-    text.parse().inspect_err(|error| tracing::warn!("address {text} of the genesis file: {error}")).ok()
+    text.parse().inspect_err(|error| tracing::warn!("the address {text}: {error}")).ok()
 }

@@ -34,6 +34,7 @@ use crate::core::text;
 use crate::log::checkpoint::Checkpoint;
 use crate::log::evidence::{Evidence, ProvenLeaf};
 use crate::log::merkle::{Prefix, leaf_hash, verify_inclusion_prefix};
+use crate::log::misbehaviour::{Misbehaviour, Place};
 
 pub use signatures::known_lines;
 
@@ -174,6 +175,32 @@ pub fn verify(evidence: &[u8], genesis: &Pin<'_>, later: Option<&str>) -> Verdic
             not_shown: vec!["anything: a refused file proves nothing".to_owned()],
             on_whose_word: None,
         },
+    }
+}
+
+/// Whether the accused key stands in the genesis file for the accused agency. A pin that is only a hash cannot tell; the
+/// proof's ledger must bear its first digits.
+///
+/// # Errors
+/// `ledger-wrong` for a proof of another ledger, the codes of [`Genesis::parse`].
+pub fn accuse(proof: &Misbehaviour, genesis: &Pin<'_>) -> Result<bool, Refusal> {
+    let wrong = |expected: String| Refusal::new(Code::LedgerWrong, proof.ledger.as_str(), expected);
+    match genesis {
+        Pin::Hash(hash) => {
+            let digits = &hash.to_hex()[..16];
+            if proof.ledger.ends_with(&format!("/{digits}")) { Ok(false) } else { Err(wrong(format!("a ledger ending in /{digits}"))) }
+        }
+        Pin::File(file) => {
+            let genesis = Genesis::parse(file)?;
+            if genesis.origin != proof.ledger {
+                return Err(wrong(genesis.origin));
+            }
+            let validator = genesis.validators.iter().find(|validator| validator.agency == proof.agency);
+            Ok(validator.is_some_and(|validator| match proof.place {
+                Place::Cosignature { .. } => validator.cosigner == proof.key,
+                _ => validator.consensus == proof.key,
+            }))
+        }
     }
 }
 

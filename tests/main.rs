@@ -21,6 +21,8 @@ mod it {
     mod judge;
     mod ledger;
     mod lifecycle;
+    #[cfg(feature = "node")]
+    mod members;
     mod merkle;
     mod model;
     #[cfg(feature = "node")]

@@ -10,6 +10,7 @@ use crate::api::Shared;
 use crate::api::parameters::{Parameters, Segment};
 use crate::api::problem::Failed;
 use crate::api::reply;
+use crate::core::json::{Value, object};
 use crate::core::key::{Algorithm, VerifierKey, cosigner_key_name};
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules;
@@ -33,6 +34,21 @@ pub async fn validators(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer {
     let height = Parameters::of(&uri, &["height"])?.number("height")?;
     let set = shared.read(move |reader| blocks::validators(reader, height)).await?;
     Ok(reply::json(&set))
+}
+
+/// What this node met of double votes, proposals and cosignatures: each item is a proof that verifies offline.
+pub async fn misbehaviour(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer {
+    let parameters = Parameters::of(&uri, &["agency"])?;
+    let agency = parameters.get("agency");
+    let head = shared.api.reader.head();
+    let proofs = shared.api.misbehaviours.all();
+    let of_agency = proofs.iter().filter(|proof| agency.is_none_or(|agency| proof.agency.eq_ignore_ascii_case(agency)));
+    Ok(reply::json(&object([
+        ("as_of", head.time.to_string().into()),
+        ("items", Value::Array(of_agency.map(|proof| proof.to_value()).collect())),
+        ("position", head.size.into()),
+        ("source", "proven".into()),
+    ])))
 }
 
 pub async fn inclusion(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer {

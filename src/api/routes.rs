@@ -56,6 +56,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/blocks", get(lists::blocks))
         .route("/api/v1/blocks/{height}", get(ledger::block))
         .route("/api/v1/validators", get(ledger::validators))
+        .route("/api/v1/misbehaviour", get(ledger::misbehaviour))
         .route("/api/v1/proofs/inclusion", get(ledger::inclusion))
         .route("/api/v1/proofs/consistency", get(ledger::consistency))
         .route("/api/v1/status", get(state::status))

@@ -14,7 +14,7 @@ use crate::core::json::{Value, object, strings};
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules;
 use crate::core::time::Time;
-use crate::health::Life;
+use crate::health::{Known, Life};
 use crate::metrics::Observed;
 
 type Answer = Result<Response, Failed>;
@@ -26,7 +26,9 @@ pub async fn status(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer {
     let api = &shared.api;
     let (head, genesis) = (api.reader.head(), api.reader.genesis());
     let (records, bytes) = api.pool.pending();
-    let peer = |(agency, connected): (String, bool)| object([("agency", agency.into()), ("connected", connected.into())]);
+    let peer = |(known, connected): (Known, bool)| {
+        object([("agency", known.agency.into()), ("connected", connected.into()), ("peer", known.peer.into())])
+    };
     let mut value = object([
         ("agency", api.health.agency.as_str().into()),
         ("genesis", genesis.hash.to_hex().into()),

@@ -20,7 +20,7 @@ use clap::{Args, Subcommand};
 pub use assemble::{Plan, assemble};
 pub use files::{make_empty_dir, read, read_genesis, read_json, write_new};
 pub use install::{GENESIS_FILE, KEYS_DIR, vkey_of};
-pub use part::{AGENCY_DIR, AgencyFlags, FILE as PART_FILE, Part, ValidatorPart, make_agency_keys};
+pub use part::{AGENCY_DIR, AgencyFlags, FILE as PART_FILE, Node, NodePart, Part, make_agency_keys};
 
 use crate::cli::Global;
 use crate::core::genesis::Genesis;

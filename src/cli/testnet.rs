@@ -12,8 +12,8 @@ use clap::{Args, Subcommand};
 use crate::cli::Global;
 use crate::cli::failure::Failure;
 use crate::cli::genesis::{
-    AgencyFlags, GENESIS_FILE, KEYS_DIR, Part, Plan, ValidatorPart, assemble, make_agency_keys, make_empty_dir, parse_time, read_json,
-    vkey_of, write_new,
+    AgencyFlags, GENESIS_FILE, KEYS_DIR, NodePart, Part, Plan, assemble, make_agency_keys, make_empty_dir, parse_time, read_json, vkey_of,
+    write_new,
 };
 use crate::config::{self, Written};
 use crate::core::genesis::Genesis;
@@ -170,7 +170,8 @@ pub fn init(args: &InitArgs) -> Result<()> {
     crate::core::ids::check_ledger_name(&args.name).map_err(|refusal| Failure::Usage(format!("--name: {refusal}")))?;
     make_empty_dir(&args.dir)?;
     let clients = make_clients(args, &nodes)?;
-    let keys: Vec<_> = nodes.iter().map(|node| NodeKeys::generate(args.source(), &format!("{}/", node.home))).collect::<Result<_, _>>()?;
+    let keys: Vec<_> =
+        nodes.iter().map(|node| NodeKeys::generate(args.source(), &format!("{}/", node.home), false)).collect::<Result<_, _>>()?;
     let genesis = make_genesis(args, &nodes, &keys, &clients)?;
     write_new(&args.dir.join(GENESIS_FILE), &genesis.bytes)?;
     for (node, keys) in nodes.iter().zip(&keys) {
@@ -212,7 +213,7 @@ fn make_clients(args: &InitArgs, nodes: &[PlannedNode]) -> Result<Vec<Client>> {
 fn make_genesis(args: &InitArgs, nodes: &[PlannedNode], keys: &[NodeKeys], clients: &[Client]) -> Result<Genesis> {
     let validator = |agency: &str| {
         let (node, keys) = nodes.iter().zip(keys).find(|(node, _)| node.agency == agency)?;
-        Some(ValidatorPart { keys, consensus_address: &node.consensus, records_address: &node.records })
+        Some(NodePart { keys, consensus_address: &node.consensus, records_address: &node.records })
     };
     let part = |client: &Client| Part::new(&AgencyFlags::plain(&client.agency), client.keys.clone(), validator(&client.agency));
     let mut policy = args.policy.as_deref().map(read_json).transpose()?;

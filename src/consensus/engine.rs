@@ -27,20 +27,31 @@ use self::last_signed::LastSigned;
 use self::signing::{Checker, Signer};
 use self::start::{Plan, Session, Standing};
 use self::undecided::Undecided;
+use crate::consensus::misbehaviours::Misbehaviours;
 use crate::consensus::pool::Pool;
-use crate::core::genesis::Genesis;
+use crate::consensus::roster::roster;
+use crate::core::genesis::{self, Genesis};
 use crate::core::key::SecretKey;
 use crate::health::Health;
 use crate::limits::SESSION_PAUSE;
 use crate::metrics::Metrics;
 use crate::store::Writer;
 
+/// Whether this node signs, and with what.
+pub enum Voter {
+    /// It follows, and signs nothing.
+    Follower,
+    /// It votes with this consensus key, a member of the set of the next height. One that just joined cannot know what it
+    /// signed if its disk was lost, and `last-signed` is new then.
+    Validator { key: Box<SecretKey>, has_just_joined: bool },
+}
+
 /// What the engine works with.
 pub struct Engine {
     pub genesis: Arc<Genesis>,
-    /// The agency whose consensus key this is.
+    /// The agency that runs this node.
     pub agency: String,
-    pub consensus_key: SecretKey,
+    pub voter: Voter,
     pub network_key: SecretKey,
     /// Multiaddress to listen on.
     pub listen: String,
@@ -49,6 +60,7 @@ pub struct Engine {
     pub propose_timeout: Duration,
     pub writer: Writer,
     pub pool: Arc<Pool>,
+    pub misbehaviours: Arc<Misbehaviours>,
     pub health: Arc<Health>,
     pub metrics: Arc<Metrics>,
 }
@@ -56,8 +68,8 @@ pub struct Engine {
 impl Engine {
     /// Runs until `stop`, then closes the store; a failed write or damage ends it with an error.
     ///
-    /// The engine votes, but for one case: while the store is below what this validator signed last, and after a refusal to
-    /// sign a contradiction, it only follows, until the height of its last signature is decided by the others.
+    /// A validator votes, but for one case: while the store is below what it signed last, and after a refusal to sign a
+    /// contradiction, it only follows, until the height of its last signature is decided by the others.
     ///
     /// # Errors
     /// A store that failed, an engine that ended, a port that cannot be used, a lost `last-signed`.
@@ -75,23 +87,26 @@ impl Engine {
     fn prepare(self) -> anyhow::Result<(Plan, Arc<Shared>)> {
         let reader = self.writer.reader();
         let origin: Arc<str> = self.genesis.origin.as_str().into();
-        let network = start::keypair(&self.network_key)?;
-        let (ids, peers) = start::peers(&self.genesis, &self.agency, &self.consensus_key.public(), &network)?;
         std::fs::create_dir_all(&self.dir).with_context(|| format!("making {}", self.dir.display()))?;
-        let last = open_last_signed(&self.dir, reader.head().height)?;
+        let signer = match self.voter {
+            Voter::Follower => None,
+            Voter::Validator { key, has_just_joined } => {
+                let last = open_last_signed(&self.dir, reader.head().height, has_just_joined)?;
+                Some(Signer::new(Arc::clone(&origin), *key, last))
+            }
+        };
         let path = self.dir.join("undecided");
         let undecided = Undecided::open(&path).with_context(|| format!("opening {}", path.display()))?;
-        let checker = Checker { origin: Arc::clone(&origin) };
-        let signer = Signer::new(origin, self.consensus_key, last);
-        let heard = Arc::new(Heard::new(ids));
+        let checker = Checker { origin };
+        let heard = Arc::new(Heard::default());
         let plan = Plan {
             agency: self.agency.clone(),
             checker: checker.clone(),
             signer: signer.clone(),
             heard: Arc::clone(&heard),
-            network,
+            own: genesis::peer_id(&self.network_key.public()),
+            network: start::keypair(&self.network_key)?,
             listen: self.listen.parse().with_context(|| format!("the listen address {}", self.listen))?,
-            peers,
             wal: self.dir.join("wal").join("consensus.wal"),
         };
         let shared = Shared {
@@ -107,19 +122,23 @@ impl Engine {
             checker,
             signer,
             heard,
+            misbehaviours: self.misbehaviours,
         };
         Ok((plan, Arc::new(shared)))
     }
 }
 
 /// Opens `last-signed`, or makes it for a new validator.
-fn open_last_signed(dir: &std::path::Path, height: u64) -> anyhow::Result<LastSigned> {
+fn open_last_signed(dir: &std::path::Path, height: u64, has_just_joined: bool) -> anyhow::Result<LastSigned> {
     let path = dir.join("last-signed");
     if let Some(last) = LastSigned::open(&path)? {
         return Ok(last);
     }
     if height == 0 {
         return Ok(LastSigned::create(&path, 0)?);
+    }
+    if has_just_joined {
+        return Ok(LastSigned::create_unknown(&path)?);
     }
     let flag = dir.join("rejoin");
     if !flag.exists() {
@@ -135,17 +154,26 @@ fn open_last_signed(dir: &std::path::Path, height: u64) -> anyhow::Result<LastSi
     Ok(last)
 }
 
+/// Whether the next session votes.
+fn standing(shared: &Shared) -> Standing {
+    let Some(signer) = &shared.signer else {
+        return Standing::Follows;
+    };
+    if (shared.reader.head().height.saturating_add(1) < signer.height()) | signer.take_refused() {
+        tracing::warn!(height = signer.height(), "following without voting until the height signed last is decided");
+        return Standing::Follows;
+    }
+    Standing::Votes
+}
+
 /// Sessions of the engine, one after the other, until `stop` or an error.
 async fn run_sessions(plan: &Plan, shared: &Arc<Shared>, stop: &CancellationToken) -> anyhow::Result<()> {
     loop {
-        let standing = if (shared.reader.head().height.saturating_add(1) < shared.signer.height()) | shared.signer.take_refused() {
-            tracing::warn!(height = shared.signer.height(), "following without voting until the height signed last is decided");
-            Standing::Follows
-        } else {
-            Standing::Votes
-        };
-        let session = Session::start(plan, standing).await?;
-        let (end, session) = Driver::run(Arc::clone(shared), session, standing, stop).await;
+        let standing = standing(shared);
+        let roster = roster(&shared.reader, &plan.own);
+        shared.heard.listen_to(start::validators(&roster));
+        let session = Session::start(plan, standing, start::addresses(&roster)).await?;
+        let (end, session) = Driver::run(Arc::clone(shared), session, standing, (plan.own.clone(), roster), stop).await;
         session.stop().await;
         match end? {
             End::Stopped => return Ok(()),

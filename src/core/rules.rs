@@ -48,7 +48,7 @@ use crate::core::policy::Policy;
 use crate::core::record::Record;
 use crate::core::refusal::{Code, Refusal};
 use crate::core::state::{Changes, Rows};
-use crate::core::tables::{self, AgencyRow, Reach, ReachRow, RecordRow};
+use crate::core::tables::{self, AgencyRow, Reach, ReachRow, RecordRow, Status};
 use crate::core::time::Time;
 use crate::core::validators::ValidatorSet;
 
@@ -217,24 +217,42 @@ pub struct NodeState {
     /// In base64.
     pub publication: String,
     pub records: Vec<String>,
+    /// The first height from which the validator is reached here; 0 for a follower.
+    pub from: u64,
+    /// Whether its agency is in the set of the height asked for or of a later one.
+    pub is_validator: bool,
 }
 
-/// All nodes, those of validators first, each list ascending by agency. A validator whose change is to come has two.
-pub fn nodes(state: &dyn Rows) -> Vec<NodeState> {
-    let node = |agency: &str, reach: Reach| NodeState {
+/// The nodes of `height` and of later ones: those of validators first, each list ascending by agency. A validator whose
+/// change is to come has two; a removed one stays, as a follower; the followers of a retired agency are left out.
+pub fn nodes(state: &dyn Rows, height: u64) -> Vec<NodeState> {
+    let node = |agency: &str, reach: Reach, from: u64, is_validator: bool| NodeState {
         agency: agency.to_owned(),
         addresses: reach.addresses,
         peer: reach.peer,
         publication: reach.publication,
         records: reach.records,
+        from,
+        is_validator,
     };
+    let heights = tables::set_heights(state);
+    let sets: Vec<_> = std::iter::once(height)
+        .chain(heights.into_iter().filter(|first| *first > height))
+        .map(|height| tables::validator_set(state, height))
+        .collect();
     let mut nodes = Vec::new();
     for agency in tables::all_validators(state) {
+        let is_validator = sets.iter().any(|set| set.member(&agency).is_some());
         let entries = ReachRow::read(state, &agency).map_or_else(Vec::new, |row| row.entries());
-        nodes.extend(entries.into_iter().map(|(_, reach)| node(&agency, reach)));
+        let past = entries.iter().filter(|(from, _)| *from <= height).count();
+        let now = entries.into_iter().skip(past.saturating_sub(1));
+        nodes.extend(now.map(|(from, reach)| node(&agency, reach, from, is_validator)));
     }
     for agency in tables::followers(state) {
-        nodes.extend(tables::admitted_nodes(state, &agency).into_iter().map(|reach| node(&agency, reach)));
+        let is_retired = AgencyRow::read_exact(state, &agency).is_some_and(|row| row.status() == Status::Retired);
+        if !is_retired {
+            nodes.extend(tables::admitted_nodes(state, &agency).into_iter().map(|reach| node(&agency, reach, 0, false)));
+        }
     }
     nodes
 }

@@ -4,7 +4,6 @@
 //! the ledger's genesis hash, so that nodes of two ledgers never exchange a message.
 
 use std::io;
-use std::str::FromStr as _;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,7 +12,7 @@ use libp2p::allow_block_list::{self, AllowedPeers};
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{PeerId, StreamProtocol, Swarm, identity, noise, ping, tcp, yamux};
+use libp2p::{StreamProtocol, Swarm, identity, noise, ping, tcp, yamux};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -29,7 +28,7 @@ use crate::net::message::ACKNOWLEDGED;
 #[derive(NetworkBehaviour)]
 pub struct Behaviour {
     limits: connection_limits::Behaviour,
-    allowed: allow_block_list::Behaviour<AllowedPeers>,
+    pub allowed: allow_block_list::Behaviour<AllowedPeers>,
     pub messages: request_response::Behaviour<MessageCodec>,
     ping: ping::Behaviour,
 }
@@ -67,14 +66,6 @@ impl request_response::Codec for MessageCodec {
     }
 }
 
-/// A peer id in base58btc.
-///
-/// # Errors
-/// Another text.
-pub fn parse_peer(text: &str) -> anyhow::Result<PeerId> {
-    PeerId::from_str(text).with_context(|| format!("peer id {text}"))
-}
-
 /// The libp2p identity of a network key.
 ///
 /// # Errors
@@ -84,23 +75,19 @@ pub fn identity(key: &SecretKey) -> anyhow::Result<identity::Keypair> {
     identity::Keypair::ed25519_from_bytes(&mut seed).context("network key")
 }
 
-/// A swarm of the ledger with this genesis hash that admits `peers` and nobody else; it does not listen yet.
+/// A swarm of the ledger with this genesis hash that admits nobody yet and does not listen.
 ///
 /// # Errors
 /// A transport that cannot be built.
-pub fn swarm(key: &SecretKey, genesis: &Hash, peers: impl IntoIterator<Item = PeerId>) -> anyhow::Result<Swarm<Behaviour>> {
+pub fn swarm(key: &SecretKey, genesis: &Hash) -> anyhow::Result<Swarm<Behaviour>> {
     let limits = ConnectionLimits::default()
         .with_max_pending_incoming(Some(HANDSHAKES_MAX))
         .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
-    let mut allowed = allow_block_list::Behaviour::default();
-    for peer in peers {
-        allowed.allow_peer(peer);
-    }
     let protocol = StreamProtocol::try_from_owned(format!("/sharelog/records/1/{genesis}"))?;
     let config = request_response::Config::default().with_request_timeout(MESSAGE_TIMEOUT).with_max_concurrent_streams(SWARM_STREAMS_MAX);
     let behaviour = Behaviour {
         limits: connection_limits::Behaviour::new(limits),
-        allowed,
+        allowed: allow_block_list::Behaviour::default(),
         messages: request_response::Behaviour::with_codec(MessageCodec, [(protocol, ProtocolSupport::Full)], config),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY).with_timeout(PING_TIMEOUT)),
     };

@@ -18,6 +18,7 @@ use crate::consensus::checkpoints::Cosigned;
 use crate::consensus::pool::Pool;
 use crate::core::hash::Hash;
 use crate::core::record::Record;
+use crate::health::Known;
 use crate::limits::{
     CONNECTION_SUPERSEDED_AFTER, MESSAGE_BYTES_AHEAD, MESSAGE_BYTES_SENT, MESSAGES_IN_FLIGHT_MAX, REDIAL_MAX, REDIAL_MIN, SPREAD_AGAIN,
     SPREAD_AGAIN_BYTES_MAX,
@@ -41,9 +42,12 @@ pub struct Sent {
 
 /// One peer.
 pub struct Link {
-    pub agency: String,
+    pub known: Known,
     pub peer: PeerId,
+    /// Where the peer is dialled; one without an address dials by itself.
     pub addresses: Vec<Multiaddr>,
+    /// A follower takes cosignatures alone: records wait where blocks are made.
+    takes_records: bool,
     connections: HashMap<ConnectionId, Instant>,
     /// When to dial; `None` while connected or dialling.
     redial_at: Option<Instant>,
@@ -64,11 +68,13 @@ pub struct Link {
 }
 
 impl Link {
-    pub fn new(agency: String, peer: PeerId, addresses: Vec<Multiaddr>) -> Self {
+    /// A link that is dialled at once; see [`Link::reach`].
+    pub fn new(known: Known, peer: PeerId) -> Self {
         Link {
-            agency,
+            known,
             peer,
-            addresses,
+            addresses: Vec::new(),
+            takes_records: false,
             connections: HashMap::new(),
             redial_at: Some(Instant::now()),
             pause: REDIAL_MIN,
@@ -83,13 +89,19 @@ impl Link {
         }
     }
 
+    /// Where the peer is reached from now on, and whether it takes records.
+    pub fn reach(&mut self, addresses: Vec<Multiaddr>, takes_records: bool) {
+        self.addresses = addresses;
+        self.takes_records = takes_records;
+    }
+
     pub fn is_connected(&self) -> bool {
         !self.connections.is_empty()
     }
 
     /// When the peer is to be dialled next.
     pub fn redial_at(&self) -> Option<Instant> {
-        self.redial_at
+        self.redial_at.filter(|_| !self.addresses.is_empty())
     }
 
     /// A dial has begun.
@@ -167,6 +179,9 @@ impl Link {
     /// are the cosignatures of others.
     pub fn round(&mut self, pending: &[Arc<Record>]) {
         self.is_relay_due = true;
+        if !self.takes_records {
+            return;
+        }
         let before = std::mem::take(&mut self.spread);
         self.spread = pending.iter().filter_map(|record| before.get_key_value(&record.id())).map(|(id, state)| (*id, *state)).collect();
         if !self.fresh.is_empty() || !self.again.is_empty() {
@@ -192,9 +207,11 @@ impl Link {
         if !self.is_connected() || self.in_flight.len() >= MESSAGES_IN_FLIGHT_MAX {
             return None;
         }
-        let (arrived, count) = pool.to_spread(self.taken);
-        self.taken = Some(count);
-        self.fresh.extend(arrived);
+        if self.takes_records {
+            let (arrived, count) = pool.to_spread(self.taken);
+            self.taken = Some(count);
+            self.fresh.extend(arrived);
+        }
         if !self.in_flight.is_empty() && self.is_little() {
             return None;
         }

@@ -82,6 +82,12 @@ impl LocalNetwork {
         })
     }
 
+    /// Knows one more node, which is not in `network.json`; gives its index.
+    pub fn add(&mut self, agency: &str, home: &Path, http: &str) -> usize {
+        self.nodes.push(LocalNode { agency: agency.to_owned(), home: home.to_owned(), http: http.to_owned(), child: None });
+        self.nodes.len() - 1
+    }
+
     /// Starts node `index`; its output goes to `node.log` in its home, after what is there.
     ///
     /// # Errors

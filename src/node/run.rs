@@ -1,8 +1,10 @@
 //! One node, from its home folder to its end.
 //!
 //! 1. Settings, genesis and keys are read and must belong together.
-//! 2. The store is opened: a torn tail is cut, a missing or damaged index rebuilt.
-//! 3. The engine, the record swarm, the cosigner and HTTP run until SIGTERM or SIGINT, or until one of them fails.
+//! 2. The store is opened: a torn tail is cut, a missing or damaged index rebuilt. It tells whether this node votes or
+//!    follows, and with which of its keys.
+//! 3. The engine, the record swarm, the cosigner and HTTP run until SIGTERM or SIGINT, until one of them fails, or until the
+//!    ledger makes this node something else.
 //! 4. A failure of one ends all: a node that is half dead must not look alive.
 
 use std::future::Future;
@@ -21,33 +23,47 @@ use crate::api::{self, Api};
 use crate::config::Config;
 use crate::consensus::checkpoints::Checkpoints;
 use crate::consensus::cosigner::Cosigner;
-use crate::consensus::engine::Engine;
+use crate::consensus::engine::{Engine, Voter};
+use crate::consensus::misbehaviours::Misbehaviours;
 use crate::consensus::pool::Pool;
 use crate::core::genesis::Genesis;
-use crate::core::key::{Algorithm, SecretKey, VerifierKey};
+use crate::core::key::{Algorithm, VerifierKey};
 use crate::health::{Health, Life};
-use crate::keystore::{self, NodeKeys};
+use crate::keystore::NextKeys;
 use crate::limits::{DISK_LOOK, STOP_WAIT};
 use crate::metrics::Metrics;
 use crate::net::Swarm;
+use crate::node::identity::{HeldKeys, Identity, Marks, copy};
 use crate::query::book::BookKeeper;
 use crate::store::{self, Reader, Writer};
 
-/// Runs the node of `home` until SIGTERM or SIGINT; a clean end takes at most 10 s.
+/// The folder of the node's keys in its home.
+const KEYS_DIR: &str = "keys";
+/// The name of the task that looks for a change of this node's own part.
+const IDENTITY: &str = "watch over this node's part";
+
+/// How a node ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Asked,
+    /// From the next height on it votes or follows with other keys: it is to be started again.
+    Changed,
+}
+
+/// Runs the node of `home` until SIGTERM or SIGINT, or until its part in the ledger changes; a clean end takes at most 10 s.
 ///
 /// # Errors
 /// Settings, keys, store or ports that cannot be used; a failure that ended the node.
-pub fn run(home: &Path) -> Result<()> {
+pub fn run(home: &Path) -> Result<Ended> {
     let config = Config::load(home)?;
     start_log(&config)?;
     forbid_core_dumps()?;
     let genesis = read_genesis(home)?;
-    let keys = NodeKeys::load(&home.join("keys"))?;
-    check_keys(&genesis, &config, &keys)?;
+    let keys = HeldKeys::load(&home.join(KEYS_DIR))?;
     tracing::info!(agency = config.agency, origin = genesis.origin, "opening the store");
     let (writer, reader) = store::open(&home.join("data"), genesis.clone(), config.cache_bytes).context("opening the store")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("sharelog").build()?;
-    let outcome = runtime.block_on(serve(&config, genesis, &keys, writer, reader));
+    let outcome = runtime.block_on(serve(&config, genesis, keys, writer, reader));
     // Whatever still blocks now is abandoned: what was acknowledged is on disk.
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
@@ -76,72 +92,62 @@ fn read_genesis(home: &Path) -> Result<Arc<Genesis>> {
     Ok(Arc::new(Genesis::parse(&bytes).with_context(|| format!("{}", path.display()))?))
 }
 
-/// The four keys must be those that the genesis file lists for this agency.
-fn check_keys(genesis: &Genesis, config: &Config, keys: &NodeKeys) -> Result<()> {
-    let own = genesis.validators.iter().find(|validator| validator.agency == config.agency);
-    let own = own.with_context(|| format!("{} is no validator of this genesis", config.agency))?;
-    let listed = [
-        ("consensus", own.consensus == keys.consensus.public()),
-        ("cosigner", own.cosigner == keys.cosigner.public()),
-        ("publication", own.publication == keys.publication.public()),
-        ("network", own.peer == keystore::peer_id(&keys.network.public())),
-    ];
-    for (name, same) in listed {
-        ensure!(same, "keys/{name}.pem is not the {name} key that the genesis lists for {}", config.agency);
-    }
-    Ok(())
-}
-
-fn copy(key: &SecretKey) -> SecretKey {
-    SecretKey::from_dalek(key.dalek().clone())
-}
-
-async fn serve(config: &Config, genesis: Arc<Genesis>, keys: &NodeKeys, writer: Writer, reader: Reader) -> Result<()> {
+async fn serve(config: &Config, genesis: Arc<Genesis>, keys: HeldKeys, writer: Writer, reader: Reader) -> Result<Ended> {
     let data = config.home.join("data");
     let agency = config.agency.clone();
-    let others = genesis.validators.iter().map(|validator| validator.agency.clone()).filter(|other| *other != agency);
-    let health = Arc::new(Health::new(agency.clone(), true, others));
+    let next = reader.head().height.saturating_add(1);
+    let identity = keys.identity(&reader, next, &agency)?;
+    NextKeys::take_over(&config.home.join(KEYS_DIR), &identity.publics())?;
+    tracing::info!(height = next, part = if identity.voting.is_some() { "validator" } else { "follower" }, "taking part");
+    let marks = identity.marks();
+    let Identity { voting, publication, network } = identity;
+    let health = Arc::new(Health::new(agency.clone(), voting.is_some()));
     let metrics = Arc::new(Metrics::default());
     let pool = Pool::new(reader.clone(), metrics.clone());
-    let checkpoints = Checkpoints::new(reader.clone(), copy(&keys.publication), data.join("checkpoint.note"))?;
+    let checkpoints = Checkpoints::new(reader.clone(), copy(&publication), data.join("checkpoint.note"))?;
     let listener = TcpListener::bind(config.http).await.with_context(|| format!("listening on {}", config.http))?;
     let book = Arc::new(BookKeeper::new(reader.clone()));
+    let misbehaviours = Arc::new(Misbehaviours::open(data.join("misbehaviour"))?);
     let api = Api {
         reader: reader.clone(),
         book: book.clone(),
         pool: pool.clone(),
         checkpoints: checkpoints.clone(),
+        misbehaviours: misbehaviours.clone(),
         health: health.clone(),
         metrics: metrics.clone(),
-        publication: VerifierKey::new(genesis.origin.clone(), Algorithm::Ed25519, keys.publication.public())?,
+        publication: VerifierKey::new(genesis.origin.clone(), Algorithm::Ed25519, publication.public())?,
         hosts: config.hosts.clone(),
     };
-    let cosigner = Cosigner {
+    let cosigner = voting.as_ref().map(|voting| Cosigner {
         agency: agency.clone(),
-        key: copy(&keys.cosigner),
-        reader,
+        key: copy(&voting.cosigner),
+        reader: reader.clone(),
         checkpoints: checkpoints.clone(),
         note: data.join("cosigner.note"),
-    };
+    });
     let swarm = Swarm {
-        genesis: genesis.clone(),
-        network_key: copy(&keys.network),
+        reader: reader.clone(),
+        network_key: copy(&network),
         listen: config.records.clone(),
         pool: pool.clone(),
         checkpoints,
         health: health.clone(),
         metrics: metrics.clone(),
     };
+    let voter = voting
+        .map_or(Voter::Follower, |voting| Voter::Validator { key: Box::new(voting.consensus), has_just_joined: voting.has_just_joined });
     let engine = Engine {
         genesis,
-        agency,
-        consensus_key: copy(&keys.consensus),
-        network_key: copy(&keys.network),
+        agency: agency.clone(),
+        voter,
+        network_key: network,
         listen: config.consensus.clone(),
         dir: data.join("consensus"),
         propose_timeout: config.propose_timeout,
         writer,
         pool,
+        misbehaviours,
         health: health.clone(),
         metrics,
     };
@@ -149,10 +155,13 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: &NodeKeys, writer: 
     let mut tasks = Tasks::default();
     tasks.spawn("engine", engine.run(stop.clone()));
     tasks.spawn("record swarm", swarm.run(stop.clone()));
-    tasks.spawn("cosigner", cosigner.run(stop.clone()));
+    if let Some(cosigner) = cosigner {
+        tasks.spawn("cosigner", cosigner.run(stop.clone()));
+    }
     tasks.spawn("book", book.run(stop.clone()));
     tasks.spawn("HTTP", api::serve(Arc::new(api), listener, stop.clone()));
     tasks.spawn("disk watch", watch_disk(data, config.disk_free_bytes_min, health, stop.clone()));
+    tasks.spawn(IDENTITY, watch_identity(reader, keys, agency, marks, stop.clone()));
     tracing::info!(http = %config.http, "running");
     tasks.until_end(stop).await
 }
@@ -166,9 +175,9 @@ impl Tasks {
         self.0.spawn(async move { (name, task.await) });
     }
 
-    async fn until_end(mut self, stop: CancellationToken) -> Result<()> {
+    async fn until_end(mut self, stop: CancellationToken) -> Result<Ended> {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let mut outcome = Ok(());
+        let mut outcome = Ok(Ended::Asked);
         let first = tokio::select! {
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,
@@ -187,19 +196,36 @@ impl Tasks {
             Ok(())
         };
         let rest = tokio::time::timeout(STOP_WAIT, rest).await.context("a task did not end in time").and_then(|rest| rest);
-        let outcome = outcome.and(rest);
+        let outcome = outcome.and_then(|ended| rest.map(|()| ended));
         match &outcome {
-            Ok(()) => tracing::info!("ended"),
+            Ok(ended) => tracing::info!(?ended, "ended"),
             Err(error) => tracing::error!("ended by a failure: {error:#}"),
         }
         outcome
     }
 }
 
-fn ended_early(ended: std::result::Result<(&'static str, Result<()>), tokio::task::JoinError>) -> Result<()> {
+fn ended_early(ended: std::result::Result<(&'static str, Result<()>), tokio::task::JoinError>) -> Result<Ended> {
     let (name, result) = ended.context("a task panicked")?;
     result.with_context(|| format!("the {name}"))?;
-    anyhow::bail!("the {name} ended by itself")
+    ensure!(name == IDENTITY, "the {name} ended by itself");
+    Ok(Ended::Changed)
+}
+
+/// Ends when the ledger names other keys, or another part, for this node at the next height.
+async fn watch_identity(reader: Reader, keys: HeldKeys, agency: String, marks: Marks, stop: CancellationToken) -> Result<()> {
+    let mut heads = reader.subscribe();
+    loop {
+        let next = heads.borrow_and_update().height.saturating_add(1);
+        if keys.identity(&reader, next, &agency)?.marks() != marks {
+            tracing::info!(height = next, "this node votes or follows with other keys from here on");
+            return Ok(());
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            changed = heads.changed() => changed.context("the store ended")?,
+        }
+    }
 }
 
 /// Below the floor of free disk no records are taken; reads and votes go on.

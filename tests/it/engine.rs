@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use sharelog::consensus::engine::Engine;
+use sharelog::consensus::engine::{Engine, Voter};
+use sharelog::consensus::misbehaviours::Misbehaviours;
 use sharelog::consensus::pool::{Pool, Source};
 use sharelog::core::genesis::{Genesis, GenesisAgency, GenesisParts, Validator, peer_id};
 use sharelog::core::json::{object, strings};
@@ -88,18 +89,18 @@ impl Node {
         let metrics = Arc::new(Metrics::default());
         let pool = Pool::new(reader.clone(), Arc::clone(&metrics));
         let agency = format!("agency-{index}");
-        let others = genesis.validators.iter().map(|validator| validator.agency.clone()).filter(|other| *other != agency);
-        let health = Arc::new(Health::new(agency.clone(), true, others));
+        let health = Arc::new(Health::new(agency.clone(), true));
         let engine = Engine {
             genesis: Arc::clone(genesis),
             agency,
-            consensus_key: secret(index, 1),
+            voter: Voter::Validator { key: Box::new(secret(index, 1)), has_just_joined: false },
             network_key: secret(index, 3),
             listen: genesis.validators[index].addresses[0].clone(),
             dir: home.join("consensus"),
             propose_timeout: Duration::from_millis(500),
             writer,
             pool: Arc::clone(&pool),
+            misbehaviours: Arc::new(Misbehaviours::open(home.join("misbehaviour")).unwrap()),
             health: Arc::clone(&health),
             metrics,
         };

@@ -2,7 +2,7 @@
 //!
 //! 1. No two nodes disagree on any height: equal entry bytes.
 //! 2. The chain is unbroken; heights rise by one, times rise.
-//! 3. Each certificate holds under the set of its height.
+//! 3. Each certificate holds under the set of its height: the one whose hash the entry names, and the entry before it as next.
 //! 4. Every acknowledged record stands where its answer said, once, on every node; nothing refused is committed.
 //! 5. Each public checkpoint is cosigned by more than two thirds; every pair of those seen is consistent.
 //! 6. All nodes reach the same state hash.
@@ -18,6 +18,7 @@ use sharelog::core::hash::Hash;
 use sharelog::core::json::Value;
 use sharelog::core::key::decode_base64;
 use sharelog::core::note::Note;
+use sharelog::core::validators::ValidatorSet;
 use sharelog::log::certificate::Certificate;
 use sharelog::log::checkpoint::{Checkpoint, Cosignature};
 use sharelog::log::entry::BlockEntry;
@@ -78,9 +79,10 @@ impl Watcher {
 pub fn judge(network: &TestNetwork, log: &OperationLog, seen: &[Seen]) {
     let genesis = Genesis::parse(&network.genesis).unwrap();
     let net = &network.net;
-    let entries = blocks(net, 0, &genesis);
+    let mut sets = Sets::of(&genesis);
+    let entries = blocks(net, 0, &mut sets);
     for node in 1..net.nodes.len() {
-        assert_eq!(blocks(net, node, &genesis), entries, "node {node} disagrees with node 0");
+        assert_eq!(blocks(net, node, &mut sets), entries, "node {node} disagrees with node 0");
     }
     check_chain(&genesis, &entries);
     let records = records(net, 0);
@@ -92,8 +94,38 @@ pub fn judge(network: &TestNetwork, log: &OperationLog, seen: &[Seen]) {
     assert!(states.iter().all(|state| *state == states[0]), "{states:?}");
     let entry = BlockEntry::parse(entries.last().unwrap().as_bytes()).unwrap();
     assert_eq!(states[0], (entry.height, entry.state.to_hex()));
-    check_checkpoints(net, &genesis, seen);
-    check_leaves(net, &genesis);
+    check_checkpoints(net, &sets, seen);
+    check_leaves(net, &sets);
+}
+
+/// Validator sets by their hashes, which block entries name, and the sizes that each judges.
+struct Sets {
+    origin: String,
+    sets: BTreeMap<Hash, ValidatorSet>,
+    /// The set of each size at which a block ends.
+    judging: BTreeMap<u64, Hash>,
+}
+
+impl Sets {
+    fn of(genesis: &Genesis) -> Self {
+        let first = genesis.validator_set();
+        Sets { origin: genesis.origin.clone(), sets: BTreeMap::from([(first.hash(), first)]), judging: BTreeMap::new() }
+    }
+
+    /// The set of an entry, asked from a node when it is new, and believed for its hash.
+    fn take(&mut self, net: &LocalNetwork, node: usize, entry: &BlockEntry) -> &ValidatorSet {
+        self.judging.insert(entry.position + 1, entry.validators);
+        self.sets.entry(entry.validators).or_insert_with(|| {
+            let answer = net.ask(node, &format!("/api/v1/validators?height={}", entry.height)).unwrap();
+            let set = ValidatorSet::from_value(answer.get("validators").unwrap()).unwrap();
+            assert_eq!(set.hash(), entry.validators, "the set of height {}", entry.height);
+            set
+        })
+    }
+
+    fn judging(&self, size: u64) -> &ValidatorSet {
+        &self.sets[self.judging.get(&size).unwrap_or_else(|| panic!("no block ends at {size} leaves"))]
+    }
 }
 
 fn head_state(net: &LocalNetwork, node: usize) -> (u64, String) {
@@ -103,7 +135,7 @@ fn head_state(net: &LocalNetwork, node: usize) -> (u64, String) {
 }
 
 /// The entries of all heights of a node, each certificate verified.
-fn blocks(net: &LocalNetwork, node: usize, genesis: &Genesis) -> Vec<String> {
+fn blocks(net: &LocalNetwork, node: usize, sets: &mut Sets) -> Vec<String> {
     let mut entries = Vec::new();
     let mut after = String::new();
     loop {
@@ -112,7 +144,8 @@ fn blocks(net: &LocalNetwork, node: usize, genesis: &Genesis) -> Vec<String> {
             let leaf = block.get("entry").unwrap().as_str().unwrap();
             let entry = BlockEntry::parse(leaf.as_bytes()).unwrap();
             let certificate = Certificate::from_value(block.get("certificate").unwrap()).unwrap();
-            certificate.verify(&genesis.origin, entry.height, &leaf_hash(leaf.as_bytes()), &genesis.validator_set()).unwrap();
+            let origin = sets.origin.clone();
+            certificate.verify(&origin, entry.height, &leaf_hash(leaf.as_bytes()), sets.take(net, node, &entry)).unwrap();
             entries.push(leaf.to_owned());
         }
         match page.get("next").and_then(Value::as_str) {
@@ -126,11 +159,14 @@ fn check_chain(genesis: &Genesis, entries: &[String]) {
     let mut previous = genesis.hash;
     let mut first = 0;
     let mut time = genesis.created;
+    let mut validators = genesis.validator_set().hash();
     for (index, leaf) in entries.iter().enumerate() {
         let entry = BlockEntry::parse(leaf.as_bytes()).unwrap();
         assert_eq!(entry.height, u64::try_from(index).unwrap() + 1);
         assert_eq!((entry.previous, entry.first), (previous, first), "height {}", entry.height);
         assert!(entry.time > time, "height {}: time does not rise", entry.height);
+        assert_eq!(entry.validators, validators, "height {}: the set that the entry before names as next", entry.height);
+        validators = entry.next;
         (previous, first, time) = (leaf_hash(leaf.as_bytes()), entry.position + 1, entry.time);
     }
 }
@@ -169,16 +205,16 @@ fn check_log(records: &BTreeMap<String, (u64, u64)>, log: &OperationLog) {
 }
 
 /// The checkpoint of a note, its quorum checked.
-fn checkpoint(note: &str, genesis: &Genesis) -> Checkpoint {
+fn checkpoint(note: &str, sets: &Sets) -> Checkpoint {
     let note = Note::parse(note.as_bytes()).unwrap();
     let checkpoint = Checkpoint::parse(&note.text).unwrap();
-    assert_eq!(checkpoint.origin, genesis.origin);
-    let set = genesis.validator_set();
+    assert_eq!(checkpoint.origin, sets.origin);
+    let set = sets.judging(checkpoint.size);
     let mut power = 0;
-    let prefix = format!("{}/validator/", genesis.origin);
+    let prefix = format!("{}/validator/", sets.origin);
     for line in &note.lines {
         let Some(agency) = line.name.strip_prefix(&prefix) else {
-            assert_eq!(line.name, genesis.origin, "a line of the serving node or of a validator");
+            assert_eq!(line.name, sets.origin, "a line of the serving node or of a validator");
             continue;
         };
         let member = set.member(agency).unwrap();
@@ -196,13 +232,13 @@ fn checkpoint(note: &str, genesis: &Genesis) -> Checkpoint {
     checkpoint
 }
 
-fn check_checkpoints(net: &LocalNetwork, genesis: &Genesis, seen: &[Seen]) {
-    let mut sizes: BTreeMap<usize, u64> = BTreeMap::new();
+fn check_checkpoints(net: &LocalNetwork, sets: &Sets, seen: &[Seen]) {
+    let mut highest: BTreeMap<usize, u64> = BTreeMap::new();
     let mut roots: BTreeMap<u64, Hash> = BTreeMap::new();
     let last = (0..net.nodes.len()).map(|node| Seen { node, note: String::from_utf8(net.get(node, "/checkpoint").unwrap().1).unwrap() });
     for Seen { node, note } in seen.iter().cloned().chain(last) {
-        let checkpoint = checkpoint(&note, genesis);
-        let before = sizes.insert(node, checkpoint.size).unwrap_or(0);
+        let checkpoint = checkpoint(&note, sets);
+        let before = highest.insert(node, checkpoint.size).unwrap_or(0);
         assert!(before <= checkpoint.size, "the checkpoint of node {node} fell from {before} to {}", checkpoint.size);
         let root = *roots.entry(checkpoint.size).or_insert(checkpoint.root);
         assert_eq!(root, checkpoint.root, "two roots at size {}", checkpoint.size);
@@ -222,10 +258,10 @@ fn node_hash(value: &Value) -> Hash {
 }
 
 /// Recomputes the public root from the entry bundles of every node.
-fn check_leaves(net: &LocalNetwork, genesis: &Genesis) {
+fn check_leaves(net: &LocalNetwork, sets: &Sets) {
     for node in 0..net.nodes.len() {
         let note = String::from_utf8(net.get(node, "/checkpoint").unwrap().1).unwrap();
-        let checkpoint = checkpoint(&note, genesis);
+        let checkpoint = checkpoint(&note, sets);
         let mut frontier = Frontier::default();
         while frontier.size() < checkpoint.size {
             let index = frontier.size() / 256;

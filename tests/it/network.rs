@@ -36,7 +36,7 @@ pub struct TestNetwork {
 }
 
 /// A first port from which `count` are free: below the ephemeral range, apart for each process and each call.
-fn free_ports(count: u16) -> u16 {
+pub fn free_ports(count: u16) -> u16 {
     for _ in 0..200 {
         let turn = PORTS.fetch_add(1, Ordering::Relaxed);
         let first = 10_000 + u16::try_from((u64::from(std::process::id()) * 7 + turn * 13) % 1_000).unwrap() * 20;
@@ -230,7 +230,6 @@ fn committed(body: &[u8]) -> Outcome {
 }
 
 /// A line of the operation log from an answer of status 200.
-#[cfg(feature = "test-faults")]
 pub fn acknowledged(note: &str, body: &[u8]) -> (Hash, Outcome) {
     (record_id(note), committed(body))
 }

@@ -67,14 +67,13 @@ impl Validator {
     fn new(genesis: &Arc<Genesis>, index: usize, port: u16) -> Self {
         let node = Node::new(genesis);
         let checkpoints = checkpoints(&node, index).unwrap();
-        let peers = (0..4).filter(|other| *other != index).map(|other| format!("agency-{other}"));
-        let health = Arc::new(Health::new(format!("agency-{index}"), true, peers));
+        let health = Arc::new(Health::new(format!("agency-{index}"), true));
         Validator { node, index, port, checkpoints, health, stop: CancellationToken::new(), tasks: Vec::new() }
     }
 
     fn start(&mut self) {
         let swarm = Swarm {
-            genesis: self.node.genesis.clone(),
+            reader: self.node.reader.clone(),
             network_key: secret(&format!("agency-{}/network", self.index)),
             listen: format!("/ip4/127.0.0.1/tcp/{}", self.port),
             pool: self.node.pool.clone(),

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::cli::genesis::part::Part;
+use crate::cli::genesis::part::{Node, Part};
 use crate::core::genesis::{Genesis, GenesisParts};
 use crate::core::json::Value;
 use crate::core::policy;
@@ -30,7 +30,11 @@ pub struct Plan<'a> {
 /// # Errors
 /// The codes of [`Genesis::parse`], naming the member.
 pub fn assemble(plan: Plan<'_>) -> Result<Genesis, Refusal> {
-    let (agencies, validators): (Vec<_>, Vec<_>) = plan.parts.into_iter().map(|part| (part.agency, part.validator)).unzip();
+    let validator = |node| match node {
+        Some(Node::Validator(validator)) => Some(validator),
+        Some(Node::Follower(_)) | None => None,
+    };
+    let (agencies, validators): (Vec<_>, Vec<_>) = plan.parts.into_iter().map(|part| (part.agency, validator(part.node))).unzip();
     let parts = GenesisParts {
         name: plan.name.to_owned(),
         created: plan.created.map_or_else(recently, Ok)?,

@@ -7,7 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::genesis::files;
 use crate::cli::genesis::part::{self, Part};
 use crate::core::genesis::Genesis;
-use crate::core::key::{Algorithm, PublicKey, Role, VerifierKey, agency_key_name};
+use crate::core::key::{Algorithm, PublicKey, Role, SecretKey, VerifierKey, agency_key_name};
 use crate::keystore::{self, NodeKeys};
 
 /// The genesis file's name in a home.
@@ -24,7 +24,8 @@ pub struct Installed {
 
 /// Installs `genesis` into `home`, as `node init` or `genesis part` made it.
 ///
-/// 1. Every key of the home must stand in the genesis, under the agency of `part.json` and for its role.
+/// 1. Every key of the home must stand in the genesis, under the agency of `part.json` and for its role; an agency, or a
+///    node, that joins a running ledger stands there with none.
 /// 2. `genesis.json` is copied; one that is there must be the same.
 /// 3. `<role>.vkey` is written beside each key whose name holds the origin.
 ///
@@ -45,8 +46,7 @@ pub fn install(home: &Path, genesis: &Genesis) -> anyhow::Result<Installed> {
     }
     if let Some(keys) = node_keys {
         let dir = home.join(KEYS_DIR);
-        keys.write_vkeys(&dir, &genesis.origin, &agency)?;
-        vkeys.extend(["cosigner.vkey", "publication.vkey"].map(|name| dir.join(name)));
+        vkeys.extend(keys.write_vkeys(&dir, &genesis.origin, &agency)?);
     }
     Ok(Installed { agency, vkeys })
 }
@@ -55,6 +55,10 @@ pub fn install(home: &Path, genesis: &Genesis) -> anyhow::Result<Installed> {
 fn agency_keys(home: &Path, genesis: &Genesis, agency: &str) -> anyhow::Result<Vec<(PathBuf, VerifierKey)>> {
     let dir = home.join(part::AGENCY_DIR);
     let mut found = Vec::new();
+    if !dir.exists() {
+        return Ok(found);
+    }
+    let joins = genesis.agencies.iter().all(|known| known.id != agency);
     for entry in fs::read_dir(&dir).map_err(|error| Failure::Unreadable(format!("{}: {error}", dir.display())))? {
         let pem = entry?.path();
         if pem.extension().is_none_or(|extension| extension != "pem") {
@@ -63,6 +67,10 @@ fn agency_keys(home: &Path, genesis: &Genesis, agency: &str) -> anyhow::Result<V
         let role = pem.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
         let role = Role::parse(&role).map_err(|refusal| Failure::Configuration(format!("{}: {refusal}", pem.display())))?;
         let public = keystore::load_secret(&pem)?.public();
+        if joins {
+            found.push((pem, VerifierKey::new(agency_key_name(&genesis.origin, agency, role), Algorithm::Ed25519, public)?));
+            continue;
+        }
         let vkey = vkey_of(genesis, &public).filter(|(owner, registered, _)| owner == agency && *registered == role);
         let (_, _, vkey) = vkey.ok_or_else(|| {
             Failure::Configuration(format!("{}: the genesis holds no such key of {agency} for role {role}", pem.display()))
@@ -82,21 +90,23 @@ pub fn vkey_of(genesis: &Genesis, public: &PublicKey) -> Option<(String, Role, V
     })
 }
 
+/// A validator that the genesis lists has these keys; one that joins a running ledger has none of them.
 fn check_validator(genesis: &Genesis, agency: &str, keys: &NodeKeys) -> Result<(), Failure> {
-    let validator = genesis
-        .validators
-        .iter()
-        .find(|validator| validator.agency == agency)
-        .ok_or_else(|| Failure::Configuration(format!("the genesis lists no validator of {agency}")))?;
+    let Some(validator) = genesis.validators.iter().find(|validator| validator.agency == agency) else {
+        return Ok(());
+    };
+    let is = |key: &Option<SecretKey>, public: &PublicKey| key.as_ref().is_some_and(|key| key.public() == *public);
     let pairs = [
-        ("consensus", validator.consensus == keys.consensus.public()),
-        ("cosigner", validator.cosigner == keys.cosigner.public()),
+        ("consensus", is(&keys.consensus, &validator.consensus)),
+        ("cosigner", is(&keys.cosigner, &validator.cosigner)),
         ("publication", validator.publication == keys.publication.public()),
         ("network", validator.peer == keystore::peer_id(&keys.network.public())),
     ];
     match pairs.iter().find(|(_, same)| !same) {
-        Some((name, _)) => Err(Failure::Configuration(format!("the {name} key of this home is not the one of {agency} in the genesis"))),
-        None => Ok(()),
+        Some((name, _)) if pairs.iter().any(|(_, same)| *same) => {
+            Err(Failure::Configuration(format!("the {name} key of this home is not the one of {agency} in the genesis")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,4 +1,5 @@
-//! One operator's part of a genesis file: an agency with its public keys, and its validator; no secrets.
+//! One operator's part of a genesis file: an agency with its public keys, and its node; no secrets. The same file later brings
+//! a node into a ledger that runs: `validator add --part`, `node admit --part`.
 //!
 //! A folder of one agency holds `agency/<role>.pem` (the keys it signs records with), `part.json` (this part), and for a node
 //! `keys/` besides. The vkeys come later, by `genesis install`: their names hold the origin, which hangs on the whole genesis.
@@ -12,7 +13,7 @@ use crate::cli::failure::Failure;
 use crate::cli::genesis::files;
 use crate::core::fields::Fields;
 use crate::core::genesis::{GenesisAgency, Validator};
-use crate::core::json::Value;
+use crate::core::json::{Value, object, strings};
 use crate::core::key::{PublicKey, Role};
 use crate::core::refusal::{Code, Refusal};
 use crate::keystore::{self, KeyError, KeySource, NodeKeys};
@@ -82,9 +83,10 @@ impl AgencyFlags {
     }
 }
 
-/// What a validator says of itself in the genesis file.
+/// What a node says of itself.
 #[derive(Clone, Copy, Debug)]
-pub struct ValidatorPart<'a> {
+pub struct NodePart<'a> {
+    /// Those of a validator, or of a follower.
     pub keys: &'a NodeKeys,
     /// Multiaddress under which the others dial the engine.
     pub consensus_address: &'a str,
@@ -92,17 +94,45 @@ pub struct ValidatorPart<'a> {
     pub records_address: &'a str,
 }
 
-impl ValidatorPart<'_> {
-    fn to_validator(self, agency: &str) -> Validator {
-        Validator {
-            addresses: vec![self.consensus_address.to_owned()],
-            agency: agency.to_owned(),
-            consensus: self.keys.consensus.public(),
-            cosigner: self.keys.cosigner.public(),
-            peer: keystore::peer_id(&self.keys.network.public()),
-            power: 1,
-            publication: self.keys.publication.public(),
-            records: vec![self.records_address.to_owned()],
+impl NodePart<'_> {
+    fn to_node(self, agency: &str) -> Node {
+        let (addresses, records) = (vec![self.consensus_address.to_owned()], vec![self.records_address.to_owned()]);
+        let (peer, publication) = (keystore::peer_id(&self.keys.network.public()), self.keys.publication.public());
+        match (&self.keys.consensus, &self.keys.cosigner) {
+            (Some(consensus), Some(cosigner)) => Node::Validator(Validator {
+                addresses,
+                agency: agency.to_owned(),
+                consensus: consensus.public(),
+                cosigner: cosigner.public(),
+                peer,
+                power: 1,
+                publication,
+                records,
+            }),
+            _ => Node::Follower(object([
+                ("addresses", strings(&addresses)),
+                ("peer", peer.into()),
+                ("publication", publication.to_base64().into()),
+                ("records", strings(&records)),
+            ])),
+        }
+    }
+}
+
+/// The node of a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Node {
+    Validator(Validator),
+    /// The body of node.admit.
+    Follower(Value),
+}
+
+impl Node {
+    /// The members that a validator, or node.admit, has.
+    pub fn to_value(&self) -> Value {
+        match self {
+            Node::Validator(validator) => validator.to_value(),
+            Node::Follower(body) => body.clone(),
         }
     }
 }
@@ -111,13 +141,13 @@ impl ValidatorPart<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     pub agency: GenesisAgency,
-    /// Its validator, if it runs one.
-    pub validator: Option<Validator>,
+    /// The node that it describes, if it does.
+    pub node: Option<Node>,
 }
 
 impl Part {
-    pub fn new(flags: &AgencyFlags, keys: Vec<(Role, PublicKey)>, validator: Option<ValidatorPart<'_>>) -> Self {
-        Part { agency: flags.to_agency(keys), validator: validator.map(|validator| validator.to_validator(&flags.agency)) }
+    pub fn new(flags: &AgencyFlags, keys: Vec<(Role, PublicKey)>, node: Option<NodePart<'_>>) -> Self {
+        Part { agency: flags.to_agency(keys), node: node.map(|node| node.to_node(&flags.agency)) }
     }
 
     /// Writes a new part file.
@@ -126,8 +156,9 @@ impl Part {
     /// [`Failure`], see [`files::write_new`].
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let mut members = BTreeMap::from([("agency".to_owned(), self.agency.to_value()), ("format".to_owned(), FORMAT.into())]);
-        if let Some(validator) = &self.validator {
-            members.insert("validator".to_owned(), validator.to_value());
+        if let Some(node) = &self.node {
+            let name = if matches!(node, Node::Validator(_)) { "validator" } else { "follower" };
+            members.insert(name.to_owned(), node.to_value());
         }
         files::write_new(path, Value::Object(members).to_jcs().as_bytes())
     }
@@ -157,9 +188,15 @@ impl Part {
             return Err(Refusal::new(Code::FieldInvalid, format, FORMAT));
         }
         let agency = GenesisAgency::from_value(fields.value("agency")?)?;
-        let validator = fields.has("validator").then(|| fields.value("validator").and_then(Validator::from_value)).transpose()?;
+        let node = if fields.has("follower") {
+            Some(Node::Follower(fields.value("follower")?.clone()))
+        } else if fields.has("validator") {
+            Some(Node::Validator(Validator::from_value(fields.value("validator")?)?))
+        } else {
+            None
+        };
         fields.end()?;
-        Ok(Part { agency, validator })
+        Ok(Part { agency, node })
     }
 }
 

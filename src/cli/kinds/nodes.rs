@@ -51,13 +51,13 @@ struct NodeFlags {
 }
 
 impl NodeFlags {
-    /// The members of the part's validator that a body of this kind has, with those of the flags.
+    /// The members of the part's node that a body of this kind has, with those of the flags.
     fn members(&self, wanted: &[&str]) -> Result<Members, Failure> {
         let mut body = Members::new();
         if let Some(path) = &self.part {
-            let validator = Part::read(path)?.validator.map(|validator| validator.to_value());
+            let node = Part::read(path)?.node.map(|node| node.to_value());
             let lacking = || Failure::Usage(format!("{} describes no node", path.display()));
-            for (name, value) in validator.as_ref().and_then(Value::as_object).ok_or_else(lacking)? {
+            for (name, value) in node.as_ref().and_then(Value::as_object).ok_or_else(lacking)? {
                 if wanted.contains(&name.as_str()) {
                     body = body.with(name, value.clone());
                 }

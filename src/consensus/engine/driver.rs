@@ -4,6 +4,7 @@
 //! `receive` (ReceivedProposalPart), `decide` (Decided), `sync` (ProcessSyncedValue, GetDecidedValues, GetHistoryMinHeight).
 //! Signatures, execution and disk work run on blocking threads, and the driver waits for them: nothing overtakes.
 
+mod accuse;
 mod blocks;
 mod decide;
 mod execute;
@@ -34,11 +35,13 @@ use super::gate::{Gate, View};
 use super::heard::Heard;
 use super::order;
 use super::signing::{Checker, Signer};
-use super::start::{Session, Standing};
+use super::start::{NOBODY, Session, Standing, addresses, validators};
 use super::streams::{Assembled, Streams};
 use super::undecided::Undecided;
 use crate::consensus::clock::Clock;
+use crate::consensus::misbehaviours::Misbehaviours;
 use crate::consensus::pool::Pool;
+use crate::consensus::roster::{Peer, roster};
 use crate::core::genesis::Genesis;
 use crate::core::limits::VALIDATORS_MAX;
 use crate::core::policy::Policy;
@@ -63,8 +66,10 @@ pub struct Shared {
     pub health: Arc<Health>,
     pub metrics: Arc<Metrics>,
     pub checker: Checker,
-    pub signer: Signer,
+    /// `None` for a follower.
+    pub signer: Option<Signer>,
     pub heard: Arc<Heard>,
+    pub misbehaviours: Arc<Misbehaviours>,
 }
 
 /// Why a session ended.
@@ -91,10 +96,16 @@ pub struct Driver {
     shared: Arc<Shared>,
     session: Session,
     standing: Standing,
+    /// Of the own consensus key; [`NOBODY`] for a follower.
     address: Address,
+    /// The own peer id, and who may connect.
+    own: String,
+    roster: Vec<Peer>,
     next: Upcoming,
     /// The newest round that started at it.
     round: u32,
+    /// The set of the newest block's height, if it came in this session.
+    decided: Option<Members>,
     /// Proposers of the newest blocks, oldest first.
     built: VecDeque<String>,
     streams: Streams,
@@ -116,6 +127,7 @@ impl Driver {
         shared: Arc<Shared>,
         session: Session,
         standing: Standing,
+        (own, roster): (String, Vec<Peer>),
         stop: &CancellationToken,
     ) -> (anyhow::Result<End>, Session) {
         let loading = Arc::clone(&shared);
@@ -129,7 +141,9 @@ impl Driver {
             return (Err(anyhow::anyhow!("no random numbers: {error}")), session);
         }
         let mut driver = Driver {
-            address: Address::from(&shared.signer.public()),
+            address: shared.signer.as_ref().map_or(NOBODY, |signer| Address::from(&signer.public())),
+            own,
+            roster,
             streams: Streams::new(body::bytes_max(&next.policy)),
             later: VecDeque::new(),
             blocks: Blocks::default(),
@@ -140,6 +154,7 @@ impl Driver {
             session,
             standing,
             round: 0,
+            decided: None,
             next,
             built,
         };
@@ -157,7 +172,7 @@ impl Driver {
                 () = stop.cancelled() => return Ok(End::Stopped),
                 message = self.session.channels.consensus.recv() => match message {
                     Some(message) => self.answer(message).await?,
-                    None if self.shared.signer.has_refused() => return Ok(End::Again("it refused to contradict itself")),
+                    None if self.shared.signer.as_ref().is_some_and(Signer::has_refused) => return Ok(End::Again("it refused to contradict itself")),
                     None => anyhow::bail!("the engine ended"),
                 },
                 event = events.recv() => match event {
@@ -194,7 +209,10 @@ impl Driver {
                 self.decided(certificate).await?;
                 reply_with(reply, ());
             }
-            AppMsg::Finalized { reply, .. } => self.gate.hold(reply),
+            AppMsg::Finalized { evidence, reply, .. } => {
+                self.accuse(&evidence).await?;
+                self.gate.hold(reply);
+            }
             AppMsg::ProcessSyncedValue { height, round, proposer, value_bytes, reply } => {
                 let outcome = self.synced_value(height, round, proposer, value_bytes).await?;
                 reply_with(reply, outcome);
@@ -254,13 +272,25 @@ impl Driver {
         while self.built.len() > VALIDATORS_MAX {
             self.built.pop_front();
         }
-        self.next = upcoming(&self.shared, &self.built);
+        let decided = std::mem::replace(&mut self.next, upcoming(&self.shared, &self.built));
+        self.decided = Some(decided.members);
         self.round = 0;
         self.watch.round_since = None;
         self.blocks = Blocks::default();
         self.streams.set_body_bytes_max(body::bytes_max(&self.next.policy));
         self.streams.start_height(self.next.height);
         self.later.retain(|(_, proposal)| proposal.init.height.0 >= self.next.height);
+        self.follow_roster();
+    }
+
+    /// Lets those connect whom the ledger names now.
+    fn follow_roster(&mut self) {
+        let roster = roster(&self.shared.reader, &self.own);
+        if roster != self.roster {
+            self.shared.heard.listen_to(validators(&roster));
+            self.session.set_peers(addresses(&roster));
+            self.roster = roster;
+        }
     }
 }
 

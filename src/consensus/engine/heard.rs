@@ -11,18 +11,16 @@ use malachite_app::app::types::PeerId;
 use crate::limits::PEER_SILENCE;
 
 /// The newest height told by each known peer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Heard {
-    /// How many of the validators may lie.
-    faulty_max: usize,
     peers: Mutex<BTreeMap<PeerId, Option<(u64, Instant)>>>,
 }
 
 impl Heard {
-    /// `peers` are the other validators; others are not listened to.
-    pub fn new(peers: impl IntoIterator<Item = PeerId>) -> Self {
-        let peers: BTreeMap<_, _> = peers.into_iter().map(|peer| (peer, None)).collect();
-        Heard { faulty_max: peers.len() / 3, peers: Mutex::new(peers) }
+    /// `validators` are the other validators from now on; others are not listened to.
+    pub fn listen_to(&self, validators: impl IntoIterator<Item = PeerId>) {
+        let mut peers = self.peers.lock().expect("no holder panics");
+        *peers = validators.into_iter().map(|peer| (peer, peers.get(&peer).copied().flatten())).collect();
     }
 
     pub fn note(&self, peer: &PeerId, height: u64) {
@@ -44,7 +42,9 @@ impl Heard {
     /// they are fewer. `None` when nobody spoke lately.
     pub fn reached(&self) -> Option<u64> {
         let told = self.told();
-        told.get(self.faulty_max).or(told.last()).copied()
+        // So many of the validators may lie.
+        let faulty_max = self.peers.lock().expect("no holder panics").len() / 3;
+        told.get(faulty_max).or(told.last()).copied()
     }
 
     /// The highest height that any peer told lately, once more than two thirds of the validators are there, this one
@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn one_liar_moves_nothing_once_enough_have_spoken() {
-        let heard = Heard::new([peer(1), peer(2), peer(3)]);
+        let heard = Heard::default();
+        heard.listen_to([peer(1), peer(2), peer(3)]);
         assert_eq!(heard.reached(), None);
         heard.note(&peer(1), 7);
         assert_eq!(heard.reached(), Some(7));
@@ -80,5 +81,7 @@ mod tests {
         assert_eq!(heard.reached(), Some(8));
         heard.note(&peer(9), 1 << 60);
         assert_eq!(heard.reached(), Some(8));
+        heard.listen_to([peer(1), peer(3)]);
+        assert_eq!((heard.reached(), heard.highest_of_quorum()), (Some(8), Some(8)));
     }
 }

@@ -1,5 +1,6 @@
 //! Settings and start of the engine: its network restricted to the known validators, its WAL, its value sync.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,29 +13,36 @@ use malachite_app::app::types::codec::Codec as _;
 use malachite_app::app::types::core::LinearTimeouts;
 use malachite_app::app::types::{Keypair, PeerId};
 use malachite_app::{
-    Channels, ConsensusContext, EngineBuilder, EngineHandle, NetworkContext, NetworkIdentity, RequestContext, SyncContext, WalContext,
+    Channels, ConsensusContext, EngineBuilder, EngineHandle, NetworkContext, NetworkIdentity, NetworkRequest, RequestContext, SyncContext,
+    WalContext,
 };
+use tokio::sync::{mpsc, watch};
 
 use super::codec::Wire;
 use super::context::{Address, Ledger};
 use super::heard::Heard;
 use super::signing::{Checker, Signer};
-use crate::core::genesis::{Genesis, Validator};
-use crate::core::key::{PublicKey, SecretKey};
+use crate::consensus::roster::Peer;
+use crate::core::key::SecretKey;
 use crate::limits::{
-    ENGINE_CONNECTIONS_PER_IP_MAX, ENGINE_MESSAGE_BYTES_MAX, ENGINE_QUEUED_HEIGHTS_MAX, ENGINE_REQUESTS_MAX, ENGINE_STOP_TIMEOUT,
-    REBROADCAST_MIN, ROUND_TIMEOUT_MAX, STATUS_EVERY, SYNC_HEIGHTS_MAX, SYNC_REQUEST_TIMEOUT, SYNC_RESPONSE_BYTES_MAX,
+    ENGINE_CONNECTIONS_PER_IP_MAX, ENGINE_MESSAGE_BYTES_MAX, ENGINE_PEERS_MAX, ENGINE_QUEUED_HEIGHTS_MAX, ENGINE_REQUESTS_MAX,
+    ENGINE_STOP_TIMEOUT, REBROADCAST_MIN, ROUND_TIMEOUT_MAX, STATUS_EVERY, SYNC_HEIGHTS_MAX, SYNC_REQUEST_TIMEOUT, SYNC_RESPONSE_BYTES_MAX,
 };
+
+/// The address of a node that never votes; no key has these bytes.
+pub const NOBODY: Address = Address([0; 32]);
 
 /// What a session of the engine is started with.
 pub struct Plan {
     pub agency: String,
     pub checker: Checker,
-    pub signer: Signer,
+    /// `None` for a follower.
+    pub signer: Option<Signer>,
+    /// The own peer id in base58btc.
+    pub own: String,
     pub heard: Arc<Heard>,
     pub network: Keypair,
     pub listen: Multiaddr,
-    pub peers: Vec<Multiaddr>,
     pub wal: PathBuf,
 }
 
@@ -50,25 +58,32 @@ pub enum Standing {
 pub struct Session {
     pub channels: Channels<Ledger>,
     handle: EngineHandle,
+    /// The addresses of the peers that may connect.
+    peers: watch::Sender<BTreeSet<Multiaddr>>,
 }
 
 impl Session {
-    /// Starts the engine's actors; it listens when this returns or soon after.
+    /// Starts the engine's actors; it listens when this returns or soon after. `peers` may connect.
     ///
     /// # Errors
     /// What the engine says.
-    pub async fn start(plan: &Plan, standing: Standing) -> anyhow::Result<Self> {
+    pub async fn start(plan: &Plan, standing: Standing, peers: BTreeSet<Multiaddr>) -> anyhow::Result<Self> {
         let wire = Wire::new(Arc::clone(&plan.heard));
-        let address = Address::from(&plan.signer.public());
         let verifier = Box::new(plan.checker.clone());
-        let consensus = match standing {
-            Standing::Votes => ConsensusContext::new_validator(address, verifier, Box::new(plan.signer.clone())),
-            Standing::Follows => ConsensusContext::new_full_node(address, verifier),
+        let (moniker, network) = (plan.agency.clone(), plan.network.clone());
+        let (address, identity) = match &plan.signer {
+            Some(signer) => {
+                let address = Address::from(&signer.public());
+                let proof = wire.encode(&signer.sign_peer(&own_peer_id(&plan.network)?))?;
+                (address, NetworkIdentity::new_validator(moniker, network, address.to_string(), proof))
+            }
+            None => (NOBODY, NetworkIdentity::new(moniker, network, None)),
         };
-        let peer = own_peer_id(&plan.network)?;
-        let proof = wire.encode(&plan.signer.sign_peer(&peer))?;
-        let identity = NetworkIdentity::new_validator(plan.agency.clone(), plan.network.clone(), address.to_string(), proof);
-        let (channels, handle) = EngineBuilder::new(Ledger, Settings::new(plan, standing))
+        let consensus = match &plan.signer {
+            Some(signer) if standing == Standing::Votes => ConsensusContext::new_validator(address, verifier, Box::new(signer.clone())),
+            _ => ConsensusContext::new_full_node(address, verifier),
+        };
+        let (channels, handle) = EngineBuilder::new(Ledger, Settings::new(plan, standing, &peers))
             .with_default_wal(WalContext::new(plan.wal.clone(), wire.clone()))
             .with_default_network(NetworkContext::new(identity, wire.clone()))
             .with_default_sync(SyncContext::new(wire))
@@ -77,12 +92,24 @@ impl Session {
             .build()
             .await
             .map_err(|error| anyhow!("the engine does not start: {error:#}"))?;
-        Ok(Session { channels, handle })
+        let (sender, receiver) = watch::channel(peers.clone());
+        tokio::spawn(keep_peers(channels.net_requests.clone(), peers, receiver));
+        Ok(Session { channels, handle, peers: sender })
+    }
+
+    /// Lets these peers connect and no others.
+    pub fn set_peers(&self, peers: BTreeSet<Multiaddr>) {
+        self.peers.send_if_modified(|known| {
+            let is_new = *known != peers;
+            *known = peers;
+            is_new
+        });
     }
 
     /// Stops all actors: network and WAL are closed when this returns.
     pub async fn stop(self) {
-        let Session { channels, handle } = self;
+        let Session { channels, handle, peers } = self;
+        drop(peers);
         // The host actor waits for answers: with the channels it is let go.
         drop(channels);
         // Their supervisor kills the others at the first that ends. Each alone closes what it holds: the network its
@@ -109,16 +136,18 @@ struct Settings {
 }
 
 impl Settings {
-    fn new(plan: &Plan, standing: Standing) -> Self {
+    fn new(plan: &Plan, standing: Standing, peers: &BTreeSet<Multiaddr>) -> Self {
         let discovery = DiscoveryConfig {
             enabled: false,
             max_connections_per_ip: ENGINE_CONNECTIONS_PER_IP_MAX,
             ip_throttle_duration: Duration::ZERO,
+            num_inbound_peers: ENGINE_PEERS_MAX,
+            num_outbound_peers: ENGINE_PEERS_MAX,
             ..DiscoveryConfig::default()
         };
         let p2p = P2pConfig {
             listen_addr: plan.listen.clone(),
-            persistent_peers: plan.peers.clone(),
+            persistent_peers: peers.iter().cloned().collect(),
             persistent_peers_only: true,
             discovery,
             protocol: PubSubProtocol::Broadcast,
@@ -182,29 +211,46 @@ pub fn timeouts(propose: Duration) -> LinearTimeouts {
     }
 }
 
-/// The other validators' peer ids, and their addresses with the peer id that must answer there.
-///
-/// # Errors
-/// An address or peer id that cannot be read, or own keys that are not those of `agency` in the genesis file.
-pub fn peers(genesis: &Genesis, agency: &str, consensus: &PublicKey, network: &Keypair) -> anyhow::Result<(Vec<PeerId>, Vec<Multiaddr>)> {
-    let own = genesis.validators.iter().find(|validator| validator.agency == agency);
-    let own = own.with_context(|| format!("{agency} is no validator of this ledger"))?;
-    if own.consensus != *consensus || peer_id(own)? != own_peer_id(network)? {
-        anyhow::bail!("the consensus or network key of this node is not the one of {agency} in the genesis file");
-    }
-    let (mut ids, mut addresses) = (Vec::new(), Vec::new());
-    for validator in genesis.validators.iter().filter(|validator| validator.agency != agency) {
-        ids.push(peer_id(validator)?);
-        for address in &validator.addresses {
-            let full = format!("{address}/p2p/{}", validator.peer);
-            addresses.push(full.parse().with_context(|| format!("the address {full} of {}", validator.agency))?);
-        }
-    }
-    Ok((ids, addresses))
+/// The addresses of peers, each with the peer id that must answer there; one without an address may connect and is not
+/// dialled. What cannot be read is left out: the others may do.
+pub fn addresses(roster: &[Peer]) -> BTreeSet<Multiaddr> {
+    let of_peer = |peer: &Peer| {
+        let dialled = peer.addresses.iter().map(|address| format!("{address}/p2p/{}", peer.peer)).collect::<Vec<_>>();
+        if dialled.is_empty() { vec![format!("/p2p/{}", peer.peer)] } else { dialled }
+    };
+    let read = |text: String| text.parse().inspect_err(|error| tracing::warn!("the address {text}: {error}")).ok();
+    roster.iter().flat_map(of_peer).filter_map(read).collect()
 }
 
-fn peer_id(validator: &Validator) -> anyhow::Result<PeerId> {
-    validator.peer.parse().map_err(|_| anyhow!("the peer id {} of {} cannot be read", validator.peer, validator.agency))
+/// The peer ids of the validators on a list.
+pub fn validators(roster: &[Peer]) -> Vec<PeerId> {
+    roster.iter().filter(|peer| peer.is_validator).filter_map(|peer| peer.peer.parse().ok()).collect()
+}
+
+/// Tells the engine of each change of its peers, one after the other; ends with the session.
+async fn keep_peers(
+    requests: mpsc::Sender<NetworkRequest>,
+    mut known: BTreeSet<Multiaddr>,
+    mut wanted: watch::Receiver<BTreeSet<Multiaddr>>,
+) {
+    while wanted.changed().await.is_ok() {
+        let now = wanted.borrow_and_update().clone();
+        for address in now.difference(&known) {
+            tell("added", address, NetworkRequest::add_persistent_peer(&requests, address.clone()).await);
+        }
+        for address in known.difference(&now) {
+            tell("removed", address, NetworkRequest::remove_persistent_peer(&requests, address.clone()).await);
+        }
+        known = now;
+    }
+}
+
+/// An engine that is ending takes no more peers, and the next one starts with all of them.
+fn tell<A, B>(what: &str, address: &Multiaddr, outcome: Result<Result<(), A>, B>) {
+    match outcome {
+        Ok(Ok(())) => tracing::info!(%address, "peer of the engine {what}"),
+        Ok(Err(_)) | Err(_) => tracing::warn!(%address, "peer of the engine not {what}"),
+    }
 }
 
 fn own_peer_id(network: &Keypair) -> anyhow::Result<PeerId> {

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sharelog::api::{self, Api};
 use sharelog::consensus::checkpoints::{Checkpoints, Cosigned};
+use sharelog::consensus::misbehaviours::Misbehaviours;
 use sharelog::consensus::pool::Pool;
 use sharelog::core::genesis::Genesis;
 use sharelog::core::hash::Hash;
@@ -17,7 +18,7 @@ use sharelog::core::key::{Algorithm, Role, VerifierKey};
 use sharelog::core::kinds::Kind;
 use sharelog::core::record::Draft;
 use sharelog::core::time::Time;
-use sharelog::health::{Health, Life};
+use sharelog::health::{Health, Known, Life};
 use sharelog::log::certificate::{Certificate, Step, vote_text};
 use sharelog::log::checkpoint::{Checkpoint, Cosignature};
 use sharelog::metrics::Metrics;
@@ -106,13 +107,15 @@ impl Node {
         let pool = Pool::new(reader.clone(), Arc::clone(&metrics));
         let publication = || secret("agency-0/publication");
         let checkpoints = Checkpoints::new(reader.clone(), publication(), dir.path().join("checkpoint.note")).unwrap();
-        let health = Arc::new(Health::new("agency-0".to_owned(), true, FIRST_SET[1..].iter().map(|agency| (*agency).to_owned())));
+        let health = Arc::new(Health::new("agency-0".to_owned(), true));
+        health.set_peers(FIRST_SET[1..].iter().map(|agency| Known { agency: (*agency).to_owned(), peer: format!("peer-{agency}") }));
         health.set_life(Life::Ready);
         let api = Arc::new(Api {
             reader: reader.clone(),
             book: Arc::new(BookKeeper::new(reader.clone())),
             pool: Arc::clone(&pool),
             checkpoints: Arc::clone(&checkpoints),
+            misbehaviours: Arc::new(Misbehaviours::open(dir.path().join("misbehaviour")).unwrap()),
             health: Arc::clone(&health),
             metrics,
             publication: VerifierKey::new(origin.clone(), Algorithm::Ed25519, publication().public()).unwrap(),

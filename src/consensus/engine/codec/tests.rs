@@ -82,7 +82,8 @@ fn certificates_and_parts_round_trip() {
 
 #[test]
 fn sync_messages_round_trip_and_tell_their_length() {
-    let wire = Wire::new(Arc::new(Heard::new([peer()])));
+    let wire = Wire::new(Arc::default());
+    wire.heard.listen_to([peer()]);
     let status = Status::<Ledger> { peer_id: peer(), tip_height: Height(8), history_min_height: Height(1) };
     check(&status);
     let _: Status<Ledger> = Codec::decode(&wire, encode(&status).unwrap()).unwrap();

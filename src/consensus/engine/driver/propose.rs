@@ -129,8 +129,9 @@ impl Driver {
             return Ok(());
         };
         let Proposed { height, round, valid_round, proposer } = proposed;
-        let signature = if proposer == self.address {
-            self.shared.signer.sign_parts(height, round, valid_round, &block)
+        let own = self.shared.signer.as_ref().filter(|_| proposer == self.address);
+        let signature = if let Some(signer) = own {
+            signer.sign_parts(height, round, valid_round, &block)
         } else if let Some(signature) = self.blocks.signature(&proposed, block) {
             signature
         } else {

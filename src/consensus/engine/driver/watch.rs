@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::{Driver, End, blocking};
+use crate::consensus::engine::signing::Signer;
 use crate::consensus::engine::start::Standing;
 use crate::health::Life;
 use crate::limits::{ALONE_READY_AFTER, BEHIND_HEIGHTS_MAX, BEHIND_LONG, NEW_LEDGER_HEIGHTS, ROUND_STALLED, STUCK_AGAIN, STUCK_SAID};
@@ -29,7 +30,9 @@ impl Driver {
     /// it cannot have voted above the second height after theirs, and votes again above that. One whose store is empty in a
     /// ledger that has gone on does not know either: its disk may have been lost.
     pub(super) async fn look_after_signer(&mut self) -> anyhow::Result<Option<End>> {
-        let signer = self.shared.signer.clone();
+        let Some(signer) = self.shared.signer.clone() else {
+            return Ok(None);
+        };
         if signer.is_unknown() {
             if let Some(highest) = self.shared.heard.highest_of_quorum() {
                 tracing::warn!(above = highest + 2, "this validator does not know what it signed last, and votes above that height");
@@ -48,7 +51,7 @@ impl Driver {
     pub(super) fn may_have_lost_disk(&self) -> bool {
         self.next.head.height == 0
             && self.shared.heard.reached().is_some_and(|reached| reached >= NEW_LEDGER_HEIGHTS)
-            && self.shared.signer.height() < NEW_LEDGER_HEIGHTS
+            && self.shared.signer.as_ref().is_some_and(|signer| signer.height() < NEW_LEDGER_HEIGHTS)
     }
 
     /// Tells the node's life, and gives a reason to start the engine again, if there is one.
@@ -81,7 +84,8 @@ impl Driver {
             tracing::info!(height, from = life.as_str(), to = next.as_str(), "life");
             self.shared.health.set_life(next);
         }
-        if self.standing == Standing::Follows && height >= self.shared.signer.height() {
+        let signed = self.shared.signer.as_ref().map(Signer::height);
+        if self.standing == Standing::Follows && signed.is_some_and(|signed| height >= signed) {
             return Some(End::Again("the height signed last is decided"));
         }
         if behind_for > STUCK_SAID && !self.watch.has_warned {
