@@ -9,8 +9,11 @@ mod it {
     mod cluster;
     #[cfg(feature = "node")]
     mod commands;
+    mod differential;
     #[cfg(feature = "node")]
     mod engine;
+    #[cfg(feature = "node")]
+    mod every_kind;
     #[cfg(feature = "test-faults")]
     mod faults;
     mod genesis;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::cli::Global;
 use crate::cli::client::Client;
@@ -21,6 +21,7 @@ use crate::core::hash::Hash;
 use crate::core::limits::EVIDENCE_BYTES_MAX;
 use crate::core::refusal::{Code, Refusal};
 use crate::log::evidence::{Evidence, ProvenLeaf};
+use crate::log::proof::TlogProof;
 use crate::verify::{Pin, verify};
 
 /// A public checkpoint follows a commit within about a second; a network that has none for so long is in trouble.
@@ -30,7 +31,8 @@ const AGAIN: Duration = Duration::from_millis(500);
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   sharelog evidence ID -o delivery.evidence.json
-  sharelog evidence ID ID -o case.evidence.json --opening permits.csv.opening.json")]
+  sharelog evidence ID ID -o case.evidence.json --opening permits.csv.opening.json
+  sharelog evidence ID --format tlog-proof -o delivery.tlog-proof")]
 pub struct EvidenceArgs {
     /// Record ids
     #[arg(required = true, value_name = "ID")]
@@ -41,6 +43,16 @@ pub struct EvidenceArgs {
     /// Opening of one of the deliveries, for who may see what it opens; repeat
     #[arg(long = "opening", value_name = "FILE")]
     openings: Vec<PathBuf>,
+    /// `evidence` proves all down to the genesis; `tlog-proof` is the C2SP text for one record, for any client of transparency logs
+    #[arg(long, value_enum, default_value_t = Format::Evidence)]
+    format: Format,
+}
+
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Evidence,
+    TlogProof,
 }
 
 /// Nothing is written that does not verify against the node's own genesis.
@@ -49,6 +61,9 @@ pub struct EvidenceArgs {
 /// [`Failure`].
 pub fn write(args: &EvidenceArgs, global: &Global) -> Result<(), Failure> {
     let ids: Vec<_> = args.ids.iter().map(|id| record_id("ID", id)).collect::<Result<_, _>>()?;
+    if args.format == Format::TlogProof && (ids.len() > 1 || !args.openings.is_empty()) {
+        return Err(Failure::Usage("a tlog-proof is of one record, without openings".to_owned()));
+    }
     let openings: Vec<_> = args.openings.iter().map(|path| read_opening(path)).collect::<Result<_, _>>()?;
     let client = Client::new(global)?;
     let mut bytes = fetch(&client, &ids)?;
@@ -63,10 +78,16 @@ pub fn write(args: &EvidenceArgs, global: &Global) -> Result<(), Failure> {
     if let Some(failed) = &verdict.failed {
         return Err(Failure::Negative(format!("the evidence does not hold, and was not written: {failed}")));
     }
+    if args.format == Format::TlogProof {
+        bytes = tlog_proof(&client, &bytes)?.into_bytes();
+    }
     let mode = if args.openings.is_empty() { 0o644 } else { 0o600 };
     replace(&args.out, &bytes, mode).map_err(|error| Failure::Unreadable(format!("writing {}: {error}", args.out.display())))?;
     show(global, &verdict.to_value(), |_| {
         let (file, hash) = (args.out.display(), genesis.hash);
+        if args.format == Format::TlogProof {
+            return format!("{file}: a tlog-proof; any C2SP client checks it with the node's /policy, the record's note being the entry");
+        }
         format!("{file}: evidence of {} records, {} bytes\ncheck it with: sharelog verify {file} --genesis {hash}", ids.len(), bytes.len())
     });
     Ok(())
@@ -88,6 +109,20 @@ pub fn fetch(client: &Client, ids: &[Hash]) -> Result<Vec<u8>, Failure> {
             outcome => return outcome,
         }
     }
+}
+
+/// The proof of the file's one entry as C2SP text: under the note that the node publishes for the size, when it still does,
+/// since its lines of witnesses and of keys that the genesis does not name stand in no evidence file.
+fn tlog_proof(client: &Client, bytes: &[u8]) -> Result<String, Failure> {
+    let unreadable = |refusal: Refusal| client.unusable(&refusal);
+    let evidence = Evidence::parse(bytes).map_err(unreadable)?;
+    let published = String::from_utf8(client.bytes("/checkpoint")?).unwrap_or_default();
+    let text = |note: &str| note.split("\n\n").next().unwrap_or_default().to_owned();
+    let checkpoint = if text(&published) == text(&evidence.checkpoint) { published } else { evidence.checkpoint };
+    let [entry] = evidence.entries.as_slice() else {
+        return Err(unreadable(Refusal::new(Code::FieldInvalid, format!("{} entries", evidence.entries.len()), "the one asked for")));
+    };
+    Ok(TlogProof { index: entry.position, proof: entry.proof.clone(), checkpoint }.to_text())
 }
 
 /// The same evidence with openings, in the order of their records.
