@@ -257,6 +257,11 @@ pub fn nodes(state: &dyn Rows, height: u64) -> Vec<NodeState> {
     nodes
 }
 
+/// The first heights of all validator sets, those to come included, ascending.
+pub fn set_heights(state: &dyn Rows) -> Vec<u64> {
+    tables::set_heights(state)
+}
+
 /// What `record` is about; `state` holds the rows after it.
 pub fn subjects(state: &dyn Rows, record: &Record) -> Subjects {
     let mut subjects = Subjects { agencies: vec![record.by.clone()], ..Subjects::default() };

@@ -16,15 +16,14 @@ use crate::core::record::{Record, RecordSignature};
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules::{self, KeyState};
 use crate::core::validators::ValidatorSet;
-use crate::log::evidence::{Evidence, ProvenLeaf};
+use crate::log::evidence::{Evidence, Handover, ProvenLeaf};
 use crate::log::merkle::inclusion_proof;
 use crate::query::QueryError;
 use crate::query::records::indexed;
 use crate::store::Reader;
 use crate::verify;
 
-/// The evidence for the committed records with these ids: JCS text. Handovers are empty: no kind of record changes the set
-/// of validators, so the genesis' set is the last one reached.
+/// The evidence for the committed records with these ids: JCS text.
 ///
 /// # Errors
 /// `not-found` for an id that is not committed, `not-covered` for one above the checkpoint, `too-large`, and those of the
@@ -54,7 +53,7 @@ pub fn evidence(reader: &Reader, ids: &BTreeSet<Hash>, public: &PublicCheckpoint
         checkpoint: verify::known_lines(&note, genesis, &set).to_text(),
         entries: proven(entries)?,
         genesis: json::parse(&genesis.bytes, Strings::Strict)?,
-        handovers: Vec::new(),
+        handovers: handovers(reader, size)?,
         head: proven_leaf(reader, size.saturating_sub(1), size)?,
         keys: proven(keys)?,
         openings: Vec::new(),
@@ -67,10 +66,34 @@ pub fn evidence(reader: &Reader, ids: &BTreeSet<Hash>, public: &PublicCheckpoint
     Ok(text)
 }
 
+/// The height of the block that ends a tree of `size`.
+fn head_height(reader: &Reader, size: u64) -> Result<u64, QueryError> {
+    let head = size.checked_sub(1).map(|position| reader.height_of(position)).transpose()?.flatten();
+    Ok(head.unwrap_or(1))
+}
+
 /// The set that judges the checkpoint of `size`.
 fn judging_set(reader: &Reader, size: u64) -> Result<ValidatorSet, QueryError> {
-    let head = size.checked_sub(1).map(|position| reader.height_of(position)).transpose()?.flatten();
-    Ok(rules::validator_set(reader, head.unwrap_or(1)))
+    Ok(rules::validator_set(reader, head_height(reader, size)?))
+}
+
+/// Every change of the set up to the head of a tree of `size`: the last entry that the old set decided, with its certificate.
+fn handovers(reader: &Reader, size: u64) -> Result<Vec<Handover>, QueryError> {
+    let head = head_height(reader, size)?;
+    let mut handovers = Vec::new();
+    let mut old = rules::validator_set(reader, 1);
+    for first in rules::set_heights(reader).into_iter().filter(|first| (2..=head).contains(first)) {
+        let validators = rules::validator_set(reader, first);
+        if validators == old {
+            continue;
+        }
+        let beyond = || QueryError::not_found(format!("height {}", first - 1), "a height up to the head");
+        let entry = reader.entry(first - 1)?.ok_or_else(beyond)?;
+        let certificate = reader.certificate(first - 1)?.ok_or_else(beyond)?;
+        handovers.push(Handover { certificate, entry: proven_leaf(reader, entry.position, size)?, validators: validators.clone() });
+        old = validators;
+    }
+    Ok(handovers)
 }
 
 /// The position of the entry of the block that holds `position`.
