@@ -8,7 +8,7 @@ const RECORD_BYTES_MAX = 16 * 1024; // a record with its signature lines
 const JSON_DEPTH_MAX = 8; // each array or object counts, the outermost too
 const KEY_NAME_BYTES_MAX = 255;
 const PROOF_LINES_MAX = 63; // c2sp.org/tlog-proof: no tree is deeper
-const KEYS_REMEMBERED_MAX = 4096; // decoded keys and key ids, so that a key costs its arithmetic once
+const REMEMBERED_MAX = 4096; // of decoded keys, key ids, nodes and signatures: each is worked out once
 const RULES_KNOWN = 1;
 const ROLES = ["office", "head", "authority", "inspector", "recovery"];
 const [NOTE_KEY, COSIGNER_KEY] = [0x01, 0x04]; // the algorithms of C2SP signed-note
@@ -237,8 +237,7 @@ const AGENCY = "[0-9A-Za-z][0-9A-Za-z-]{0,63}";
 const LOCAL = "[0-9A-Za-z][0-9A-Za-z._-]{0,63}";
 const agencyId = matching(new RegExp(`^${AGENCY}$`));
 const hash = matching(/^[0-9a-f]{64}$/);
-const time = shape(isTime);
-const day = shape(isDay);
+const [time, day] = [shape(isTime), shape(isDay)];
 
 // --- Ed25519: DESIGN, "Keys and signatures". The engine's own equation is without cofactor ---
 const P = 2n ** 255n - 19n;
@@ -280,7 +279,7 @@ const isNeutral = ([x, y, z]) => x === 0n && y === z;
 const times = (scalar, point) => (scalar === 0n ? NEUTRAL
   : addPoints(times(scalar >> 1n, addPoints(point, point)), scalar & 1n ? point : NEUTRAL));
 const remembering = (compute, known = new Map()) => (key) => { // of a pure function, and bounded
-  if (known.size >= KEYS_REMEMBERED_MAX) known.clear();
+  if (known.size >= REMEMBERED_MAX) known.clear();
   if (!known.has(key)) known.set(key, compute(key));
   return known.get(key);
 };
@@ -297,13 +296,14 @@ function judgeKeys(keys) {
 const importKey = remembering((key) => crypto.subtle.importKey("raw", unhex(key), "Ed25519", false, ["verify"]));
 
 // `key` in hex. What the engine does not judge, or engines judge differently, is judged here.
-async function isSignature(key, message, signature) {
-  const r = signature.slice(0, 32);
-  r[31] &= 0x7f;
+const isSignature = (key, text, signature) => verifySigned(`${key} ${hex(signature)} ${text}`);
+const verifySigned = remembering(async (signed) => {
+  const [key, signature] = signed.split(" ", 2).map(unhex);
+  const r = signature.slice(0, 32).map((byte, at) => (at === 31 ? byte & 0x7f : byte)); // without its sign
   if (littleEndian(signature.subarray(32)) >= ORDER || littleEndian(r) >= P) return false;
-  if (SMALL_ORDER.includes(hex(r)) || !isPublicKey(key)) return false;
-  return crypto.subtle.verify("Ed25519", await importKey(key), signature, message);
-}
+  if (SMALL_ORDER.includes(hex(r)) || !isPublicKey(hex(key))) return false;
+  return crypto.subtle.verify("Ed25519", await importKey(hex(key)), signature, utf8(signed.slice(194)));
+});
 
 // --- Notes and verifier keys: C2SP signed-note. A key is {name, algorithm, id, key}, the last two in hex ---
 const isKeyName = (name) => /^[^+\s\x85]+$/u.test(name) && utf8(name).length <= KEY_NAME_BYTES_MAX;
@@ -340,14 +340,14 @@ export async function readVkey(vkey) {
 
 // --- Tree: RFC 9162 over SHA-256 ---
 export const leafHash = (leaf) => sha256([0], utf8(leaf));
-export const nodeHash = (left, right) => sha256([1], left, right);
+const hashPair = remembering((pair) => sha256([1], unhex(pair)));
+export const nodeHash = (left, right) => hashPair(hex(left) + hex(right));
 
 // RFC 9162, section 2.1.3.2: the root that a proof leads to, and its hashes that stand to the left, from the leaf up.
 export async function climb(leaf, position, size, proof) {
   const WRONG = "a proof has another length than its tree wants";
   need(position < size, "a position is not below the size");
-  let [number, last, root] = [position, size - 1, leaf];
-  const left = [];
+  let [number, last, root, left] = [position, size - 1, leaf, []];
   for (const sibling of proof) {
     need(last > 0, WRONG);
     if (number % 2 === 1 || number === last) {
@@ -465,12 +465,12 @@ const ENTRY = object({
   first: integer(), height: integer(1), ledger: string, next: hash, position: integer(), previous: hash,
   proposer: agencyId, root: hash, rules: integer(), state: hash, time, validators: hash,
 });
-export async function readEntry(leaf, origin) {
+export function readEntry(leaf, origin) {
   const entry = readHeaded(leaf, "sharelog/block/v1\n");
   ENTRY(entry, "entry");
   need(entry.first <= entry.position, "a block entry is before its own records");
   need(entry.ledger === origin, "a block entry is of another ledger");
-  return { ...entry, hash: hex(await leafHash(leaf)) };
+  return entry;
 }
 const MEMBER = object({ agency: agencyId, consensus: base64Of(32), cosigner: base64Of(32), power: integer() });
 export const judgeCertificateForm = object({
@@ -492,7 +492,7 @@ export async function judgeCertificate(certificate, { height, hash: block }, set
   const { round, signatures } = certificate;
   need(certificate.ledger === origin, "a certificate is of another ledger");
   need(certificate.height === height && certificate.block === block, "a certificate is over another block");
-  const text = utf8(`sharelog/precommit/v1\n${origin}\n${height} ${round}\n${block}\n`);
+  const text = `sharelog/precommit/v1\n${origin}\n${height} ${round}\n${block}\n`;
   for (const { agency: id, signature } of signatures) {
     const member = set.find((one) => one.agency === id) ?? refuse("a certificate has a line of a stranger");
     const key = hexOfBase64(member.consensus);
@@ -514,9 +514,9 @@ const readCheckpoint = (note, opened = openNote(note)) => ({ ...readCheckpointTe
 // Whether a line of a checkpoint verifies under a key of its name and id. A cosignature has its time before it.
 export async function isLineOf({ name, algorithm, key, id }, line, text) {
   if (line.name !== name || line.id !== id || line.signed.length !== (algorithm === NOTE_KEY ? 64 : 72)) return false;
-  if (algorithm === NOTE_KEY) return isSignature(key, utf8(text), line.signed);
+  if (algorithm === NOTE_KEY) return isSignature(key, text, line.signed);
   const seconds = BigInt(`0x${hex(line.signed.subarray(0, 8))}`);
-  return isSignature(key, utf8(`cosignature/v1\ntime ${seconds}\n${text}`), line.signed.subarray(8));
+  return isSignature(key, `cosignature/v1\ntime ${seconds}\n${text}`, line.signed.subarray(8));
 }
 
 // A single proof without an `extra` line; the leaf that it is of is not in it.
@@ -633,17 +633,17 @@ async function judgeLeaf(view, { leaf, position, proof }) {
   const { root, left } = await climb(hashed, position, view.checkpoint.size, proof.map(decodeBase64));
   need(root === view.checkpoint.root, "a proof does not lead to the checkpoint's root");
   view.leaves.push({ position, hashed, left });
-  return left;
+  return view.leaves.at(-1);
 }
 
 // What holds of every block entry of the file (step 4).
 async function judgeEntry(view, leaf) {
-  const left = await judgeLeaf(view, leaf);
-  const entry = await readEntry(leaf.leaf, view.origin);
+  const { hashed, left } = await judgeLeaf(view, leaf);
+  const entry = readEntry(leaf.leaf, view.origin);
   need(entry.position === leaf.position, "a block entry is at another position than it says");
   need(entry.root === (await foldLeft(left)), "a block entry's root is not that of the leaves before it");
   need(entry.rules === RULES_KNOWN, "a block is under rules that this program does not know");
-  return entry;
+  return { ...entry, hash: hex(hashed) };
 }
 
 // Step 4. `sets` holds the validator sets reached, each with the first height that it decides.
@@ -766,7 +766,7 @@ async function judgeLines(registry, { lines, text }, brought) {
     const trusted = (registry.keys.get(slot(line)) ?? []).filter((key) => !registry.ended.has(whole(key)));
     const own = brought !== undefined && slot(brought) === slot(line) ? [brought] : [];
     let signer;
-    for (const key of [...trusted, ...own]) if (await isSignature(key.key, utf8(text), line.signed)) signer = key;
+    for (const key of [...trusted, ...own]) if (await isSignature(key.key, text, line.signed)) signer = key;
     need(signer !== undefined, "a signature line does not verify under a key trusted then");
     signers.push({ ...signer, agency: line.agency, role: line.role });
   }
