@@ -609,7 +609,7 @@ async function form(view) { // step 1
   const opened = new Set(file.openings.map(({ record }) => record));
   need(opened.size === file.openings.length, "a record has two openings", "openings");
   Object.assign(view, { file, genesisText: raw.get("genesis"), leaves: [] });
-  return `${view.bytes.length} bytes`;
+  return `bytes: ${view.bytes.length}`;
 }
 
 // Step 2. The hash comes first: what it pins was chosen by the reader.
@@ -619,12 +619,12 @@ async function genesis(view) {
   need(hashed === known, "the genesis in the file is not the one that the reader knows");
   view.genesis = readGenesis(view.file.genesis, hashed);
   view.origin = `${view.genesis.name}/${hashed.slice(0, 16)}`; // DESIGN, "Names"
-  return `${view.genesis.agencies.length} agencies, ${view.genesis.validators.length} validators`;
+  return `agencies: ${view.genesis.agencies.length}, validators: ${view.genesis.validators.length}`;
 }
 function checkpoint(view) { // step 3
   view.checkpoint = readCheckpoint(view.file.checkpoint);
   need(view.checkpoint.origin === view.origin, "the checkpoint is of another ledger");
-  return `${view.checkpoint.size} leaves`;
+  return `leaves: ${view.checkpoint.size}`;
 }
 
 // A leaf of the file lies in the checkpoint's tree. What its proof tells is kept for its entry and for the pin.
@@ -651,7 +651,7 @@ async function handovers(view) {
   const { validators } = view.genesis;
   view.sets = [{ members: validators, hash: await hashSet(validators), from: 1 }];
   view.passed = await each(view.file.handovers, "handovers", (handover) => judgeHandover(view, handover));
-  return `${view.passed.length} handovers`;
+  return `handovers: ${view.passed.length}`;
 }
 async function judgeHandover(view, { certificate, entry: leaf, validators }) {
   const old = view.sets.at(-1);
@@ -669,7 +669,7 @@ async function head(view) { // step 5
   view.head = await within("head", () => judgeEntry(view, view.file.head));
   need(view.passed.every(({ position }) => position <= view.head.position), "the head is below a handover");
   need(view.head.validators === view.sets.at(-1).hash, "the head is not of the last set reached");
-  return `height ${view.head.height}`;
+  return `height: ${view.head.height}`;
 }
 
 // Step 6. One line at most is of a publication key: whoever serves the file, and none when the genesis names him not.
@@ -687,7 +687,7 @@ async function signatures(view) {
   need(new Set(signers).size === signers.length, "a line of the checkpoint is repeated");
   view.cosigners = members.filter((_, index) => signers.includes(cosigners[index].name));
   need(isQuorum(view.cosigners, members), "the checkpoint is not cosigned by more than two thirds");
-  return `${view.cosigners.length} of ${members.length} validators cosigned`;
+  return `cosigned: ${view.cosigners.length} of ${members.length}`;
 }
 
 // Step 7. The genesis stands for a block of height 0 that ends just before the first leaf.
@@ -700,7 +700,7 @@ async function blocks(view) {
     await within(`position ${entry.position}`, () => judgeSuccessor(view, previous, entry));
     previous = entry;
   }
-  return `${entries.length} block entries`;
+  return `block entries: ${entries.length}`;
 }
 
 // That neighbours are linked by `next` too follows from both being of the sets of their heights.
@@ -724,7 +724,7 @@ async function records(view) {
     const record = await within(`${name}/${index}`, () => judgeRecord(view, registry, leaf, name));
     if (name === "entries") view.records.push(record);
   }
-  return `${view.records.length} records, ${view.file.keys.length} key records`;
+  return `records: ${view.records.length}, key records: ${view.file.keys.length}`;
 }
 async function judgeRecord(view, registry, leaf, name) {
   await judgeLeaf(view, leaf);
@@ -821,7 +821,7 @@ async function openings(view) { // step 9
     need(opening.bytes === delivery.body.bytes, "an opening's size is not the delivery's");
     need((await commitmentOf(opening)) === delivery.body.commitment, "an opening does not open the commitment");
   });
-  return `${view.file.openings.length} openings`;
+  return `openings: ${view.file.openings.length}`;
 }
 
 // Step 10. The reader trusts the checkpoint that he gives: its signatures are not judged. It is of the file's size, or
@@ -836,7 +836,7 @@ async function pin(view) {
   const root = await foldLeft(position === given.size ? left : [hashed, ...left]);
   need(root === given.root, "the checkpoint given has another root");
   view.isLater = isProof || given.size === view.checkpoint.size;
-  return `the same root at size ${given.size}`;
+  return `same root at size: ${given.size}`;
 }
 
 // What the larger checkpoint tells of the file's size: the root of its leaves through the head.
