@@ -4,6 +4,7 @@
 //   node tests/web/verify.mjs --vectors DIR                                   agrees with the vectors of tests/vectors?
 // Exit code: 0 verified (all agree), 1 refused (some do not), 2 usage, 6 a file that cannot be read.
 
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -148,16 +149,16 @@ async function commitmentVectors(tally, { bad, good }) {
   }
 }
 
-// RFC 9162, section 2.1.1, over the decimal texts of the indexes.
-async function treeRoot(leaves) {
-  if (leaves.length === 0) return fromHex(await verifier.foldLeft([]));
+const sha256 = (...parts) => createHash("sha256").update(Buffer.concat(parts.map((part) => Buffer.from(part)))).digest();
+
+// RFC 9162, section 2.1.1, reckoned apart from the verifier.
+function treeRoot(leaves) {
+  if (leaves.length === 0) return sha256();
   let level = leaves;
   while (level.length > 1) {
-    const pairs = [];
-    for (let i = 0; i < level.length; i += 2) {
-      pairs.push(i + 1 < level.length ? verifier.nodeHash(level[i], level[i + 1]) : level[i]);
-    }
-    level = await Promise.all(pairs);
+    const above = [];
+    for (let i = 0; i + 1 < level.length; i += 2) above.push(sha256([1], level[i], level[i + 1]));
+    level = level.length % 2 === 0 ? above : [...above, level.at(-1)];
   }
   return level[0];
 }
@@ -186,9 +187,9 @@ async function consistencyRoots(from, to, fromRoot, proof) {
 async function treeVectors(tally, { consistency, inclusion, roots }) {
   const known = new Map(roots.map(({ root, size }) => [size, root]));
   const leaves = [];
-  for (let i = 0; i < Math.max(...known.keys()); i++) leaves.push(await verifier.leafHash(String(i)));
+  for (let i = 0; i < Math.max(...known.keys()); i++) leaves.push(sha256([0], Buffer.from(String(i))));
   for (const [size, root] of known) {
-    await tally.agrees(`root of ${size}`, async () => hex(await treeRoot(leaves.slice(0, size))) === root);
+    await tally.agrees(`root of ${size}`, () => hex(treeRoot(leaves.slice(0, size))) === root);
   }
   for (const { leaf_hash: leafHash, position, proof, root, size } of inclusion) {
     const hashes = proof.map(fromBase64);
