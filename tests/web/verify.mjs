@@ -149,7 +149,7 @@ async function commitmentVectors(tally, { bad, good }) {
   }
 }
 
-const sha256 = (...parts) => createHash("sha256").update(Buffer.concat(parts.map((part) => Buffer.from(part)))).digest();
+const sha256 = (...parts) => createHash("sha256").update(Buffer.concat(parts.map((one) => Buffer.from(one)))).digest();
 
 // RFC 9162, section 2.1.1, reckoned apart from the verifier.
 function treeRoot(leaves) {
