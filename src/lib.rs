@@ -15,6 +15,7 @@
 //! | [`net`] | the swarm that spreads records and cosignatures |
 //! | [`query`] | answers from state, indexes and log |
 //! | [`keystore`], [`config`] | key files and settings |
+//! | [`web`] | pages |
 //! | [`api`] | HTTP |
 //! | [`node`] | wiring and life of one node; a local network of node processes |
 //! | [`cli`] | the command line |
@@ -51,3 +52,5 @@ pub mod node;
 pub mod query;
 #[cfg(feature = "node")]
 pub mod store;
+#[cfg(feature = "node")]
+pub mod web;

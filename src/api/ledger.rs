@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::Uri;
+use axum::http::header::CONTENT_SECURITY_POLICY;
+use axum::http::{HeaderValue, Uri};
 use axum::response::Response;
 
 use crate::api::Shared;
@@ -17,6 +18,7 @@ use crate::core::rules;
 use crate::log::checkpoint::policy_text;
 use crate::log::tile::{TileName, parse_path};
 use crate::query::{QueryError, blocks, proofs};
+use crate::web;
 
 type Answer = Result<Response, Failed>;
 
@@ -49,6 +51,19 @@ pub async fn misbehaviour(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer
         ("position", head.size.into()),
         ("source", "proven".into()),
     ])))
+}
+
+/// The offline verifier of evidence files, to be used here or kept.
+pub async fn verifier_page() -> Response {
+    let page = web::verifier();
+    let mut response = reply::body(reply::HTML, page.html.as_str());
+    let policy = HeaderValue::from_str(&page.policy).expect("hashes in base64 between words");
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+pub async fn verifier_module() -> Response {
+    reply::body(reply::SCRIPT, web::VERIFIER_MODULE)
 }
 
 pub async fn inclusion(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer {

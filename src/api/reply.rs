@@ -13,6 +13,8 @@ pub const PROBLEM: &str = "application/problem+json";
 pub const TEXT: &str = "text/plain; charset=utf-8";
 pub const CSV: &str = "text/csv; charset=utf-8; header=present";
 pub const CALENDAR: &str = "text/calendar; charset=utf-8";
+pub const HTML: &str = "text/html; charset=utf-8";
+pub const SCRIPT: &str = "text/javascript; charset=utf-8";
 pub const BYTES: &str = "application/octet-stream";
 
 /// Kept by nobody without asking again.

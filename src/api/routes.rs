@@ -56,6 +56,8 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/blocks", get(lists::blocks))
         .route("/api/v1/blocks/{height}", get(ledger::block))
         .route("/api/v1/validators", get(ledger::validators))
+        .route("/verify.html", get(ledger::verifier_page))
+        .route("/verify.mjs", get(ledger::verifier_module))
         .route("/api/v1/misbehaviour", get(ledger::misbehaviour))
         .route("/api/v1/proofs/inclusion", get(ledger::inclusion))
         .route("/api/v1/proofs/consistency", get(ledger::consistency))

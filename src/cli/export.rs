@@ -18,11 +18,37 @@ use crate::cli::kinds::handover::with_suffix;
 use crate::cli::kinds::members::Members;
 use crate::cli::output::show;
 use crate::core::json::{Value, object, strings};
+use crate::web;
 
 #[derive(Debug, Subcommand)]
 pub enum ExportCommand {
     /// Write the catalogue as DCAT 3 JSON-LD
     Catalogue(CatalogueArgs),
+    /// Write the verifier of evidence files as one page, for any browser, without a network
+    Verifier(VerifierArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Asks no node: the page is part of this program.
+
+Examples:
+  sharelog export verifier -o verify.html
+  sharelog export verifier --module -o verify.mjs")]
+pub struct VerifierArgs {
+    /// The JavaScript module alone, for Node or a page of your own
+    #[arg(long)]
+    module: bool,
+    /// The file; one that exists is replaced
+    #[arg(short, long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+fn verifier(args: &VerifierArgs, global: &Global) -> anyhow::Result<()> {
+    let text = if args.module { web::VERIFIER_MODULE } else { &web::verifier().html };
+    std::fs::write(&args.out, text).map_err(|error| Failure::Unreadable(format!("writing {}: {error}", args.out.display())))?;
+    let told = object([("file", args.out.display().to_string().into())]);
+    show(global, &told, |_| format!("{}: open it in a browser, also without a network", args.out.display()));
+    Ok(())
 }
 
 #[derive(Debug, Args)]
@@ -44,7 +70,13 @@ const OWN: [&str; 8] = ["bar", "class", "conditions", "duty", "grade", "items", 
 /// # Errors
 /// [`Failure`].
 pub fn run(command: &ExportCommand, global: &Global) -> anyhow::Result<()> {
-    let ExportCommand::Catalogue(args) = command;
+    match command {
+        ExportCommand::Catalogue(args) => export_catalogue(args, global),
+        ExportCommand::Verifier(args) => verifier(args, global),
+    }
+}
+
+fn export_catalogue(args: &CatalogueArgs, global: &Global) -> anyhow::Result<()> {
     let client = Client::new(global)?;
     let origin = client.genesis()?.origin;
     let filter = args.agency.as_ref().map_or_else(String::new, |agency| format!("?agency={}", escaped(agency)));

@@ -15,6 +15,8 @@ use super::ledger::Story;
 
 /// Files that are compared.
 const FILES: usize = 10_500;
+/// How many of them a browser judges too.
+const FILES_IN_BROWSER: usize = 2_500;
 
 /// xorshift64*: the same files at every run.
 struct Seeded(u64);
@@ -160,11 +162,12 @@ fn files() -> (Hash, Vec<(Vec<u8>, Option<String>)>) {
     (story.ledger.genesis_hash(), files)
 }
 
-/// What a verdict says: the step that refused, or the claims.
-fn essence(verdict: &Value) -> String {
-    match verdict.get("failed").and_then(Value::as_str) {
+/// What a line of verdict says: the step that refused, or the claims.
+fn essence(verdict: &str) -> String {
+    let verdict: serde_json::Value = serde_json::from_str(verdict).unwrap_or_else(|error| panic!("{error}: {verdict}"));
+    match verdict["failed"].as_str() {
         Some(failed) => failed.split(':').next().unwrap_or_default().to_owned(),
-        None => format!("{} {}", verdict.get("ok").unwrap().to_jcs(), verdict.get("claims").unwrap().to_jcs()),
+        None => format!("{} {}", verdict["ok"], verdict["claims"]),
     }
 }
 
@@ -185,8 +188,7 @@ fn verdicts(command: &mut Command, lines: &str) -> Vec<String> {
     let output = BufReader::new(child.stdout.take().unwrap());
     std::thread::scope(|scope| {
         scope.spawn(move || stdin.write_all(lines.as_bytes()).unwrap());
-        let verdict = |line: std::io::Result<String>| essence(&json::parse(line.unwrap().as_bytes(), Strings::Strict).unwrap_or_else(|_| Value::Bool(false)));
-        let verdicts: Vec<_> = output.lines().map(verdict).collect();
+        let verdicts: Vec<_> = output.lines().map(|line| essence(&line.unwrap())).collect();
         assert!(child.wait().unwrap().success());
         verdicts
     })
@@ -197,7 +199,7 @@ fn three_verifiers_agree_on_ten_thousand_changed_files() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (genesis, files) = files();
     let pin = Pin::Hash(genesis);
-    let own: Vec<_> = files.iter().map(|(file, later)| essence(&verify(file, &pin, later.as_deref()).to_value())).collect();
+    let own: Vec<_> = files.iter().map(|(file, later)| essence(&verify(file, &pin, later.as_deref()).to_value().to_jcs())).collect();
     let mut lines = String::new();
     for (file, later) in &files {
         let mut line = vec![("evidence", encode_base64(file).into()), ("genesis", genesis.to_hex().into())];
@@ -222,9 +224,11 @@ fn three_verifiers_agree_on_ten_thousand_changed_files() {
         let script = root.join("tests/web/verify.mjs");
         others.push(("verify.mjs", verdicts(Command::new("node").arg(script).arg("--batch"), &lines)));
     }
+    #[cfg(feature = "node")]
+    others.extend(in_browser(&lines));
     for (name, verdicts) in others {
-        assert_eq!(verdicts.len(), own.len(), "{name}");
-        let differ: Vec<_> = (0..own.len()).filter(|index| verdicts[*index] != own[*index]).collect();
+        assert!(verdicts.len() == own.len() || name == BROWSER && verdicts.len() == FILES_IN_BROWSER, "{name}: {}", verdicts.len());
+        let differ: Vec<_> = (0..verdicts.len()).filter(|index| verdicts[*index] != own[*index]).collect();
         let shown = differ.iter().take(5).map(|index| {
             let path = std::env::temp_dir().join(format!("sharelog-differs-{index}.evidence.json"));
             std::fs::write(&path, &files[*index].0).unwrap();
@@ -232,6 +236,48 @@ fn three_verifiers_agree_on_ten_thousand_changed_files() {
         });
         assert!(differ.is_empty(), "{} of {} verdicts differ:\n{}", differ.len(), own.len(), shown.collect::<Vec<_>>().join("\n"));
     }
+}
+
+const BROWSER: &str = "verify.mjs in Chromium";
+
+/// The verdicts of the page's module on the first lines.
+#[cfg(feature = "node")]
+fn in_browser(lines: &str) -> Option<(&'static str, Vec<String>)> {
+    if !is_there("node", &["--version"]) || !is_there("chromium", &["--version"]) {
+        return None;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let some: Vec<_> = lines.split_inclusive('\n').take(FILES_IN_BROWSER).collect();
+    std::fs::write(dir.path().join("lines"), some.concat()).unwrap();
+    let mut command = browser(dir.path());
+    command.arg("--batch").arg(dir.path().join("lines"));
+    Some((BROWSER, verdicts(&mut command, "")))
+}
+
+/// The driver of a headless browser with the page, the good file and its genesis.
+#[cfg(feature = "node")]
+fn browser(dir: &Path) -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = dir.join("verify.html");
+    std::fs::write(&page, &sharelog::web::verifier().html).unwrap();
+    let genesis = Hash::of(&std::fs::read(root.join("tests/vectors/genesis.json")).unwrap()).to_hex();
+    let mut command = Command::new("node");
+    command.arg(root.join("tests/web/browser.mjs")).arg(&page);
+    command.arg("--evidence").arg(root.join("tests/vectors/good.evidence.json")).args(["--genesis", &genesis]);
+    command
+}
+
+/// The same in a browser, where the page that people open runs the module: its steps, its languages, and no request to anyone.
+#[cfg(feature = "node")]
+#[test]
+fn the_page_verifies_in_a_browser() {
+    if !is_there("node", &["--version"]) || !is_there("chromium", &["--version"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let out = browser(dir.path()).output().unwrap();
+    println!("{}", String::from_utf8_lossy(&out.stdout));
+    assert!(out.status.success(), "{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
 }
 
 #[test]

@@ -54,11 +54,15 @@ impl Office {
 
 fn governance(office: &Office) {
     office.run("policy set --clocks-receipt 7 --key @authority/authority");
-    office.run("calendar set --year 2027 --off 2027-01-01 --work 2027-01-03 --notice-url https://example.test/2027 --key @authority/authority");
+    office.run(
+        "calendar set --year 2027 --off 2027-01-01 --work 2027-01-03 --notice-url https://example.test/2027 --key @authority/authority",
+    );
     office.run("territory set --code 3301 --level city --name-en Hangzhou --key @authority/authority");
     office.run("territory set --code 330106 --level district --name-en Xihu --parent 3301 --key @authority/authority");
     office.admit("bureau", "--level district --territory 330106");
-    office.run("agency change --id bureau --name-en Bureau-bureau --level district --territory 330106 --line health --key @authority/authority");
+    office.run(
+        "agency change --id bureau --name-en Bureau-bureau --level district --territory 330106 --line health --key @authority/authority",
+    );
     office.admit("short", "--level outside");
     office.run("agency retire --id short --reason dissolved --key @authority/authority");
     office.run("agency suspend --id bureau --reason key_found --key @authority/authority");
