@@ -714,7 +714,7 @@ class Registry:
         self.keys = {}
         self.publics = set(genesis.publics)
         self.agencies = set(genesis.agencies)
-        self.ended = set()
+        self.ended = {}
         for key in genesis.keys:
             self.keys.setdefault((key.name, key.key_id), []).append(key)
 
@@ -756,15 +756,25 @@ class Registry:
         need(len(others) == 1, "a rotation that its new key did not sign")
         consenting = self.consent(others[0], record.text, old, agency)
         need(record.by in (agency, consenting), "the writer of a rotation did not sign it")
+        if self.ended.get(old) == "revoked":
+            self.ended[old] = "replaced"
+        else:
+            self.end(old, "replaced")
         self.register(new)
-        self.ended.add(old)
 
     def revoke(self, record):
         """SPEC step 8: the revoked key, the agency's recovery key or an authority signs; it is the writer's."""
         key, agency, _ = agency_vkey(record.body["key"], self.origin)
         signing = self.consent(record.lines[0], record.text, key, agency)
         need(record.by == signing, "the writer of a revocation did not sign it")
-        self.ended.add(key)
+        self.end(key, "revoked")
+
+    def end(self, key, how):
+        """A key ends once. One that the file did not bring is known from here on, and ended."""
+        need(key not in self.ended, "a key ends that has ended")
+        if key not in self.keys.get((key.name, key.key_id), []):
+            self.register(key)
+        self.ended[key] = how
 
     def consent(self, line, text, key, agency):
         """The agency whose trusted key signed in the place of `key`."""

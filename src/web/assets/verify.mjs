@@ -796,20 +796,26 @@ async function rotate(registry, record) {
   const key = await readAgencyKey(record.body.key, registry.origin);
   const replaced = await readAgencyKey(record.body.replaces, registry.origin);
   need(key.name === replaced.name && key.key !== replaced.key, "a key does not replace one of its agency and role");
-  need(registry.ended.get(whole(replaced)) !== "replaced", "a key is replaced twice");
   const signers = await judgeLines(registry, record, key);
   const others = signers.filter((signer) => whole(signer) !== whole(key));
   need(others.length === 1 && mayEnd(others[0], replaced), "a rotation is not signed by those who may");
   need(signers.some((signer) => signer.agency === record.by), "a record is by somebody who did not sign it");
+  if (registry.ended.get(whole(replaced)) === "revoked") registry.ended.set(whole(replaced), "replaced");
+  else end(registry, replaced, "replaced");
   register(registry, key);
-  registry.ended.set(whole(replaced), "replaced");
+}
+// A key ends once. One that the file did not bring is known from here on, and ended.
+function end(registry, key, how) {
+  need(!registry.ended.has(whole(key)), "a key ends that has ended");
+  if (!(registry.keys.get(slot(key)) ?? []).some((known) => whole(known) === whole(key))) register(registry, key);
+  registry.ended.set(whole(key), how);
 }
 async function revoke(registry, record) {
   const key = await readAgencyKey(record.body.key, registry.origin);
   const [signer] = await judgeLines(registry, record);
   need(mayEnd(signer, key), "a revocation is not signed by those who may");
   need(signer.agency === record.by, "a record is by somebody who did not sign it");
-  if (!registry.ended.has(whole(key))) registry.ended.set(whole(key), "revoked");
+  end(registry, key, "revoked");
 }
 const KEY_KINDS = { __proto__: null, "agency.admit": admit, "key.rotate": rotate, "key.revoke": revoke };
 export const commitmentOf = async ({ salt, sha256: payload }) =>
