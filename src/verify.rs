@@ -221,9 +221,9 @@ fn examine(bytes: &[u8], pin: &Pin<'_>, later: Option<&str>) -> Result<Verdict, 
         return contradicts(Step::Checkpoint, checkpoint.origin, genesis.origin);
     }
     let view = View { genesis: &genesis, checkpoint: &checkpoint };
-    let chain = chain::follow(&view, &evidence)?;
+    let mut chain = chain::follow(&view, &evidence)?;
     let cosigners = signatures::check(&view, &note, chain.judging_set()).at(Step::Signatures)?;
-    chain.check_entries(&view)?;
+    chain.check_entries(&view, &evidence.blocks)?;
     let records = records::check(&view, &chain, &evidence)?;
     records.check_openings(&evidence.openings)?;
     if let Some(later) = later {

@@ -25,7 +25,7 @@ pub struct ValidatorSet {
 
 impl ValidatorSet {
     /// # Errors
-    /// `field-invalid` for fewer than 4 or more than 22 members, another order, a repeat, or a power other than 1.
+    /// `field-invalid` for fewer than 4 or more than 22 members, another order, a repeat, a key twice, or a power other than 1.
     pub fn new(members: Vec<Member>) -> Result<Self, Refusal> {
         let invalid = |found: String, expected: &str| Refusal::new(Code::FieldInvalid, found, expected);
         if !(VALIDATORS_MIN..=VALIDATORS_MAX).contains(&members.len()) {
@@ -36,6 +36,10 @@ impl ValidatorSet {
         }
         if let Some(member) = members.iter().find(|member| member.power != 1) {
             return Err(invalid(format!("power {} of {}", member.power, member.agency), "power 1"));
+        }
+        let keys: std::collections::BTreeSet<_> = members.iter().flat_map(|member| [&member.consensus, &member.cosigner]).collect();
+        if keys.len() < 2 * members.len() {
+            return Err(invalid("a key that stands twice".to_owned(), "distinct keys"));
         }
         Ok(ValidatorSet { members })
     }

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use crate::core::fields::Fields;
 use crate::core::hash::Hash;
+use crate::core::ids::check_agency;
 use crate::core::json::{Value, object};
 use crate::core::key::{decode_base64, encode_base64};
 use crate::core::limits::VALIDATORS_MAX;
@@ -90,15 +91,17 @@ impl Certificate {
         let signature = |item| -> Result<(String, [u8; 64]), Refusal> {
             let mut fields = Fields::of(item, "signature")?;
             let agency = fields.string("agency")?.to_owned();
+            check_agency(&agency)?;
             let text = fields.string("signature")?;
             let bytes = decode_base64(text)?.try_into().map_err(|_| Refusal::new(Code::FieldInvalid, text, "base64 of 64 bytes"))?;
             fields.end()?;
             Ok((agency, bytes))
         };
         let round = fields.integer("round")?;
+        let no_height = || Refusal::new(Code::FieldInvalid, "height 0", "a height from 1");
         let certificate = Certificate {
             block: fields.hash("block")?,
-            height: fields.integer("height")?,
+            height: Some(fields.integer("height")?).filter(|height| *height > 0).ok_or_else(no_height)?,
             ledger: fields.string("ledger")?.to_owned(),
             round: u32::try_from(round).map_err(|_| Refusal::new(Code::FieldInvalid, format!("round {round}"), "a round below 2^32"))?,
             signatures: fields.list("signatures", 0, VALIDATORS_MAX)?.iter().map(signature).collect::<Result<_, _>>()?,

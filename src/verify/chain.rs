@@ -21,7 +21,7 @@ pub struct Chain {
     head: u64,
 }
 
-/// Proves all entries, walks the handovers and checks the head.
+/// Walks the handovers and checks the head.
 pub fn follow(view: &View<'_>, evidence: &Evidence) -> Result<Chain, Failure> {
     let mut sets = vec![(1, view.genesis.validator_set())];
     let mut entries = BTreeMap::new();
@@ -55,11 +55,6 @@ pub fn follow(view: &View<'_>, evidence: &Evidence) -> Result<Chain, Failure> {
     check_set("validators", &head.validators, last, Step::Head)?;
     let mut chain = Chain { sets, entries, blocks: Vec::new(), head: head.position };
     chain.entries.insert(head.position, head);
-    for block in &evidence.blocks {
-        let entry = prove_entry(view, block, Step::Blocks)?;
-        chain.blocks.push(entry.position);
-        chain.entries.insert(entry.position, entry);
-    }
     Ok(chain)
 }
 
@@ -80,8 +75,13 @@ impl Chain {
         self.entries.get(self.blocks.get(index)?).filter(|entry| entry.first <= position)
     }
 
-    /// Whether all entries fit one chain under the sets of their heights.
-    pub fn check_entries(&self, view: &View<'_>) -> Result<(), Failure> {
+    /// Proves `blocks`; then all entries must fit one chain under the sets of their heights.
+    pub fn check_entries(&mut self, view: &View<'_>, blocks: &[ProvenLeaf]) -> Result<(), Failure> {
+        for block in blocks {
+            let entry = prove_entry(view, block, Step::Blocks)?;
+            self.blocks.push(entry.position);
+            self.entries.insert(entry.position, entry);
+        }
         let mut earlier: Option<&BlockEntry> = None;
         for entry in self.entries.values() {
             check_set("validators", &entry.validators, self.set_at(entry.height), Step::Blocks)?;

@@ -896,6 +896,11 @@ class Check:
         lists = [self.file["blocks"], self.file["entries"], self.file["keys"]]
         for items in [*lists, [handover["entry"] for handover in self.file["handovers"]]]:
             need(ascending([item["position"] for item in items]), "a list does not ascend by position")
+        for handover in self.file["handovers"]:
+            check_set(handover["validators"])
+            agencies = [item["agency"] for item in handover["certificate"]["signatures"]]
+            need(ascending(agencies), "a certificate does not ascend by agency")
+            need(len(agencies) <= max(SET_MEMBERS), "a certificate has more signatures than a set has members")
         records = [opening["record"] for opening in self.file["openings"]]
         need(len(set(records)) == len(records), "two openings of one record")
 

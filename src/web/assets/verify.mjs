@@ -606,6 +606,7 @@ async function form(view) { // step 1
   need(view.bytes.length <= EVIDENCE_BYTES_MAX, "the file is too large");
   const { value: file, raw } = parseJson(decodeUtf8(view.bytes), { lines: true });
   EVIDENCE(file, "file");
+  await each(file.handovers, "handovers", ({ validators }) => judgeSet(validators));
   const opened = new Set(file.openings.map(({ record }) => record));
   need(opened.size === file.openings.length, "a record has two openings", "openings");
   Object.assign(view, { file, genesisText: raw.get("genesis"), leaves: [] });
@@ -659,7 +660,6 @@ async function judgeHandover(view, { certificate, entry: leaf, validators }) {
   const next = await hashSet(validators);
   need(entry.validators === old.hash, "a handover is not of the set reached so far");
   need(entry.next === next && next !== old.hash, "a handover is to another set than the one beside it");
-  judgeSet(validators);
   await judgeCertificate(certificate, entry, old.members, view.origin);
   view.sets.push({ members: validators, hash: next, from: entry.height + 1 });
   return entry;

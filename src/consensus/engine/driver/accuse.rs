@@ -56,3 +56,64 @@ fn of_proposals(
     });
     Misbehaviour::of(&member.agency, member.key, origin, place, pair).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use malachite_app::app::types::core::{Round, SignedMessage};
+
+    use super::*;
+    use crate::consensus::engine::context::{Address, Height, Proposal, Vote};
+    use crate::consensus::engine::signing::{text_of_proposal, text_of_vote};
+    use crate::core::key::SecretKey;
+    use crate::core::validators::{Member, ValidatorSet};
+
+    const ORIGIN: &str = "l.example/0123456789abcdef";
+
+    fn secret(number: u8) -> SecretKey {
+        SecretKey::from_seed(&[number; 32])
+    }
+
+    fn members() -> Members {
+        let member = |index: u8| Member {
+            agency: format!("agency-{index}"),
+            consensus: secret(index).public(),
+            cosigner: secret(index + 10).public(),
+            power: 1,
+        };
+        Members::new(&ValidatorSet::new((0..4).map(member).collect()).unwrap(), vec![0, 1, 2, 3])
+    }
+
+    fn vote(by: u8, block: NilOrVal<Hash>) -> SignedVote<Ledger> {
+        let voter = Address::from(&secret(by).public());
+        let vote = Vote { step: VoteType::Prevote, height: Height(5), round: Round::new(2), block, voter };
+        let signature = secret(by).sign(text_of_vote(ORIGIN, &vote).unwrap().as_bytes());
+        SignedMessage::new(vote, signature)
+    }
+
+    #[test]
+    fn two_votes_and_two_proposals_become_proofs_against_their_validator() {
+        let members = members();
+        let proof = of_votes(ORIGIN, &members, &(vote(2, NilOrVal::Nil), vote(2, NilOrVal::Val(Hash::of(b"x"))))).unwrap();
+        assert_eq!((proof.agency.as_str(), &proof.place), ("agency-2", &Place::Prevote { height: 5, round: 2 }));
+        assert_eq!(proof.check(), Ok(()));
+        let proposal = |block: &[u8]| {
+            let proposer = Address::from(&secret(1).public());
+            let proposal = Proposal { height: Height(5), round: Round::new(0), block: Hash::of(block), valid_round: Round::Nil, proposer };
+            let signature = secret(1).sign(text_of_proposal(ORIGIN, &proposal).unwrap().as_bytes());
+            SignedMessage::new(proposal, signature)
+        };
+        let proof = of_proposals(ORIGIN, &members, &(proposal(b"a"), proposal(b"b"))).unwrap();
+        assert_eq!((proof.agency.as_str(), proof.place.kind()), ("agency-1", "proposal"));
+    }
+
+    #[test]
+    fn nobody_is_accused_by_one_vote_a_forged_one_or_a_strangers() {
+        let members = members();
+        let honest = vote(2, NilOrVal::Nil);
+        assert_eq!(of_votes(ORIGIN, &members, &(honest.clone(), honest.clone())), None);
+        let mut forged = vote(3, NilOrVal::Val(Hash::of(b"x")));
+        forged.message.voter = Address::from(&secret(2).public());
+        assert_eq!(of_votes(ORIGIN, &members, &(honest, forged)), None);
+        assert_eq!(of_votes(ORIGIN, &members, &(vote(9, NilOrVal::Nil), vote(9, NilOrVal::Val(Hash::of(b"x"))))), None);
+    }
+}
