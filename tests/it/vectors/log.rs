@@ -2,13 +2,14 @@
 
 use sharelog::core::hash::Hash;
 use sharelog::core::json::{Strings, Value, object, parse, strings};
-use sharelog::core::key::{Algorithm, VerifierKey, encode_base64};
+use sharelog::core::key::{Algorithm, SecretKey, VerifierKey, encode_base64};
 use sharelog::core::note::Note;
 use sharelog::core::refusal::Code;
 use sharelog::log::certificate::{Certificate, Step, parts_text, peer_text, proposal_text, vote_text};
 use sharelog::log::checkpoint::{Checkpoint, Cosignature, policy_text};
 use sharelog::log::entry::BlockEntry;
 use sharelog::log::merkle::{MemoryNodes, consistency_proof, inclusion_proof, leaf_hash, root_at, verify_consistency, verify_inclusion};
+use sharelog::log::misbehaviour::{Misbehaviour, Place, Said, Statement};
 use sharelog::log::proof::TlogProof;
 use sharelog::log::tile::{TileName, entries_path, parse_path, tile_path};
 use signed_note::{StandardVerifier, VerifierList};
@@ -144,6 +145,61 @@ fn certificates() {
     ];
     let bad = cases.iter().map(|(code, text)| bad_case(text.as_bytes(), *code, judge(text))).collect();
     check_cases("certificates.json", &[("bad", bad), ("good", vec![text.into()]), ("sets", sets.to_vec()), ("texts", texts)]);
+}
+
+#[test]
+fn misbehaviours() {
+    let Story { ledger, .. } = Story::tell();
+    let origin = &ledger.origin;
+    let (key, cosigner) = (secret("agency-0/consensus"), secret("agency-0/cosigner"));
+    let block = |name: &str| Hash::of(name.as_bytes());
+    let vote = |step: Step, height: u64, block: Option<Hash>| Statement {
+        said: Said::Vote { block },
+        signature: key.sign(vote_text(origin, step, height, 1, block.as_ref()).as_bytes()),
+    };
+    let proposal = |block: Hash, valid_round: Option<u32>| Statement {
+        said: Said::Proposal { block, valid_round },
+        signature: key.sign(proposal_text(origin, 42, 3, valid_round, &block).as_bytes()),
+    };
+    let root = |root: Hash, time: u64| {
+        let checkpoint = Checkpoint { origin: origin.clone(), size: 13, root };
+        let cosignature = Cosignature::sign(&checkpoint, "agency-0", time, &cosigner);
+        Statement { said: Said::Root { root, time }, signature: cosignature.signature }
+    };
+    let prove = |key: &SecretKey, place: Place, pair: [Statement; 2]| Misbehaviour::of("agency-0", key.public(), origin, place, pair);
+    let (a, b) = (block("a"), block("b"));
+    let (prevote, precommit) = (Place::Prevote { height: 42, round: 1 }, Place::Precommit { height: 42, round: 1 });
+    let place = Place::Proposal { height: 42, round: 3 };
+    let good = [
+        prove(&key, prevote, [vote(Step::Prevote, 42, Some(a)), vote(Step::Prevote, 42, None)]).unwrap(),
+        prove(&key, precommit.clone(), [vote(Step::Precommit, 42, Some(a)), vote(Step::Precommit, 42, Some(b))]).unwrap(),
+        prove(&key, place.clone(), [proposal(a, None), proposal(b, None)]).unwrap(),
+        prove(&key, place, [proposal(a, Some(1)), proposal(a, None)]).unwrap(),
+        prove(&cosigner, Place::Cosignature { size: 13 }, [root(a, 1_764_500_000), root(b, 1_764_500_007)]).unwrap(),
+    ];
+    let texts: Vec<_> = good.iter().map(|proof| proof.to_value().to_jcs()).collect();
+    let judge = |text: &str| Misbehaviour::from_value(&parse(text.as_bytes(), Strings::Strict)?)?.check();
+    let bent = |change: &dyn Fn(&mut Misbehaviour)| {
+        let mut proof = good[1].clone();
+        change(&mut proof);
+        proof.to_value().to_jcs()
+    };
+    let honest = Misbehaviour { first: root(a, 1_764_500_000), second: root(a, 1_764_500_007), ..good[4].clone() };
+    let cases = [
+        (Code::FieldInvalid, bent(&|proof| std::mem::swap(&mut proof.first, &mut proof.second))),
+        (Code::FieldInvalid, bent(&|proof| proof.second = proof.first.clone())),
+        (Code::FieldInvalid, honest.to_value().to_jcs()),
+        (Code::SignatureInvalid, bent(&|proof| proof.second.signature[9] ^= 1)),
+        (Code::SignatureInvalid, bent(&|proof| proof.key = cosigner.public())),
+        (Code::SignatureInvalid, bent(&|proof| proof.place = Place::Precommit { height: 43, round: 1 })),
+        (Code::SignatureInvalid, bent(&|proof| proof.place = Place::Prevote { height: 42, round: 1 })),
+        (Code::SignatureInvalid, bent(&|proof| proof.ledger.push('0'))),
+        (Code::FieldInvalid, texts[1].replace("precommit", "accusation")),
+        (Code::FieldUnknown, texts[1].replace("\"round\":1,", "\"round\":1,\"seal\":1,")),
+        (Code::FieldMissing, texts[4].replace(",\"size\":13", "")),
+    ];
+    let bad = cases.iter().map(|(code, text)| bad_case(text.as_bytes(), *code, judge(text))).collect();
+    check_cases("misbehaviour.json", &[("bad", bad), ("good", texts.into_iter().map(Value::from).collect())]);
 }
 
 #[test]
