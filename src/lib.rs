@@ -17,6 +17,7 @@
 //! | [`keystore`], [`config`] | key files and settings |
 //! | [`api`] | HTTP |
 //! | [`node`] | wiring and life of one node; a local network of node processes |
+//! | [`witness`] | a witness of logs (C2SP tlog-witness): a process of its own |
 //! | [`cli`] | the command line |
 
 #![forbid(unsafe_code)]
@@ -51,3 +52,5 @@ pub mod node;
 pub mod query;
 #[cfg(feature = "node")]
 pub mod store;
+#[cfg(feature = "node")]
+pub mod witness;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Inner to outer: a module may use itself and those before it.
-const LAYERS: [&str; 17] = [
+const LAYERS: [&str; 18] = [
     "core",
     "locale",
     "log",
@@ -20,6 +20,7 @@ const LAYERS: [&str; 17] = [
     "config",
     "api",
     "node",
+    "witness",
     "cli",
     "main",
 ];
