@@ -11,7 +11,7 @@
 //! | [`limits`] | the bounds of a node's own behaviour |
 //! | [`store`] | the log files (truth) and sled (state and indexes, rebuildable) |
 //! | [`health`], [`metrics`] | what a node says of itself |
-//! | [`consensus`] | the pool, the Malachite engine, cosigning |
+//! | [`consensus`] | the pool, the Malachite engine, cosigning, asking witnesses |
 //! | [`net`] | the swarm that spreads records and cosignatures |
 //! | [`query`] | answers from state, indexes and log |
 //! | [`keystore`], [`config`] | key files and settings |

@@ -26,7 +26,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::api::server;
+use crate::config::ConfigError;
 use crate::core::key::{Algorithm, SecretKey, VerifierKey};
 use crate::core::note::{Note, SignatureLine};
 use crate::keystore;
@@ -76,7 +77,12 @@ fn lock(home: &Path) -> Result<File> {
     let file = File::options().write(true).create(true).truncate(false).open(&path).with_context(|| format!("open {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => bail!("another process runs the witness of {}; stop it first", home.display()),
+        Err(TryLockError::WouldBlock) => Err(ConfigError {
+            origin: home.display().to_string(),
+            found: "another process that runs this witness".to_owned(),
+            expected: "one process for a home: stop the other one first".to_owned(),
+        }
+        .into()),
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("lock {}", path.display())),
     }
 }
@@ -129,7 +135,8 @@ impl Witness {
     fn open(home: &Path, settings: &Settings, stop: CancellationToken) -> Result<Self> {
         let (vkey, key) = keystore::load(&home.join(KEY_FILE))?;
         if vkey.algorithm() != Algorithm::Cosignature {
-            bail!("{}: a vkey of a log; expected one of a cosigner, as witness init makes it", home.join(KEY_FILE).display());
+            let expected = "a vkey of a cosigner, as witness init makes it".to_owned();
+            return Err(ConfigError { origin: home.join(KEY_FILE).display().to_string(), found: vkey.to_string(), expected }.into());
         }
         let dir = home.join(LATEST_DIR);
         keystore::make_dir(&dir)?;

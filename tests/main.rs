@@ -26,6 +26,8 @@ mod it {
     mod merkle;
     mod model;
     #[cfg(feature = "node")]
+    mod monitor;
+    #[cfg(feature = "node")]
     mod network;
     #[cfg(feature = "node")]
     mod operators;
@@ -49,4 +51,6 @@ mod it {
     mod tidy;
     mod vectors;
     mod verify;
+    #[cfg(feature = "node")]
+    mod witness;
 }

@@ -6,8 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
+use crate::config::ConfigError;
 use crate::consensus::durable;
 use crate::core::hash::Hash;
 use crate::core::key::VerifierKey;
@@ -29,7 +30,7 @@ impl Latest {
     /// A file that cannot be read, or that this witness did not sign.
     pub fn open(dir: &Path, origin: &str, vkey: &VerifierKey) -> anyhow::Result<Self> {
         let file = dir.join(format!("{}.note", name_of(origin)));
-        let kept = read(&file, origin, vkey).with_context(|| format!("the newest checkpoint of {origin}, {}", file.display()))?;
+        let kept = read(&file, origin, vkey).with_context(|| format!("reading the newest checkpoint of {origin}, {}", file.display()))?;
         Ok(Latest { file, kept })
     }
 
@@ -63,13 +64,15 @@ fn read(file: &Path, origin: &str, vkey: &VerifierKey) -> anyhow::Result<Option<
     let Some(text) = durable::read(file, WITNESSED_FILE_BYTES_MAX)? else {
         return Ok(None);
     };
-    let note = Note::parse(text.as_bytes())?;
-    let checkpoint = tree_of(&note.text)?;
-    if checkpoint.origin != origin {
-        bail!("a checkpoint of {}", checkpoint.origin);
+    let signed = Note::parse(text.as_bytes()).and_then(|note| tree_of(&note.text).map(|checkpoint| (note, checkpoint)));
+    let is_own = |note: &Note| note.lines.iter().any(|line| line_verifies(line, &note.text, vkey));
+    match signed {
+        Ok((note, checkpoint)) if checkpoint.origin == origin && is_own(&note) => Ok(Some((checkpoint, text))),
+        _ => Err(ConfigError {
+            origin: file.display().to_string(),
+            found: "a damaged file, or the witness of another key".to_owned(),
+            expected: format!("a checkpoint of {origin} with a line of {vkey}; without it a second history could be cosigned"),
+        }
+        .into()),
     }
-    if !note.lines.iter().any(|line| line_verifies(line, &note.text, vkey)) {
-        bail!("no line of it verifies under {vkey}: the file is damaged, or the key in the home is another one; nothing is signed over it");
-    }
-    Ok(Some((checkpoint, text)))
 }
