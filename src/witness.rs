@@ -140,6 +140,8 @@ impl Witness {
         }
         let dir = home.join(LATEST_DIR);
         keystore::make_dir(&dir)?;
+        // A folder that a power cut takes away would take along what is kept in it.
+        File::open(home).and_then(|home| home.sync_all()).with_context(|| format!("syncing {}", home.display()))?;
         let mut logs = BTreeMap::new();
         for log in &settings.logs {
             let latest = Mutex::new(Latest::open(&dir, &log.origin, &vkey)?);

@@ -29,17 +29,15 @@ use crate::core::json::object;
 use crate::core::time::Time;
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Alarms: unreachable, no-checkpoint, malformed, other-ledger, no-quorum, rollback, split-view, unproven, stalled. Each is printed
-when it begins and when it is over. With --once: exit 0 when there was none, 1 when there was.
+#[command(after_help = "Alarms: unreachable, no-checkpoint, malformed, other-ledger, no-quorum, rollback, split-view, unproven, stalled.
+Each is printed when it begins and when it is over. With --once: exit 0 when there was none, 1 when there was.
 
 A file for --config has the keys genesis, nodes, witnesses (texts \"URL VKEY\"), every, stall and state; flags go before it.
 
 Examples:
   sharelog monitor --genesis genesis.json --state watch http://127.0.0.1:8600 http://127.0.0.1:8601 http://127.0.0.1:8602
   sharelog monitor --config monitor.toml --once --json
-  sharelog monitor --genesis 5f3a09c1d2e4b677000102030405060708090a0b0c0d0e0f1011121314151617 --every 1m --stall 30m https://ledger.example"
-)]
+  sharelog monitor --genesis 5f3a09c1d2e4b677000102030405060708090a0b0c0d0e0f1011121314151617 --every 1m --stall 30m https://ledger.example")]
 pub struct MonitorArgs {
     /// Addresses of the nodes to watch
     #[arg(value_name = "NODE")]

@@ -25,14 +25,12 @@ pub enum WitnessCommand {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "A sharelog ledger has one publication key for each node, keys/publication.vkey of its home; the name in it is the origin, so
---origin may be left out. Logs are added later in config.toml.
+#[command(after_help = "A sharelog ledger has one publication key for each node, keys/publication.vkey of its home; the name in it is the
+origin, so --origin may be left out. Logs are added later in config.toml.
 
 Examples:
   sharelog witness init --home /var/lib/sharelog-witness --name witness.example/audit-office
-  sharelog witness init --home w --name w.example/1 --log \"$(cat node0/keys/publication.vkey)\" --log \"$(cat node1/keys/publication.vkey)\""
-)]
+  sharelog witness init --home w --name w.example/1 --http 127.0.0.1:8710 --log \"$(cat publication.vkey)\"")]
 pub struct InitArgs {
     /// A new folder
     #[arg(long, value_name = "DIR")]

@@ -81,8 +81,17 @@ async fn not_this_way(method: Method, uri: Uri) -> Response {
     refused(StatusCode::METHOD_NOT_ALLOWED, &refusal, "Use a method that the Allow header names.")
 }
 
+/// Reads on a blocking thread: a submission that is being written is waited for.
+async fn read<T: Send + 'static>(witness: Arc<Witness>, what: impl FnOnce(&Witness) -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(move || what(&witness)).await.expect("reading does not panic")
+}
+
 /// What this is, for people.
 async fn about(State(witness): State<Arc<Witness>>) -> Response {
+    reply::body(reply::TEXT, read(witness, about_text).await)
+}
+
+fn about_text(witness: &Witness) -> String {
     let mut text = format!(
         "A witness of transparency logs (C2SP tlog-witness).\nIts key: {}\nA cosignature under it says: of this log, this witness \
          cosigned no other history.\n\nSubmissions: POST /add-checkpoint\nLogs that are witnessed:\n",
@@ -93,14 +102,17 @@ async fn about(State(witness): State<Arc<Witness>>) -> Response {
         let newest = latest.checkpoint().map_or_else(|| "nothing cosigned yet".to_owned(), |newest| format!("{} leaves", newest.size));
         writeln!(text, "  {}\n    {newest}; GET /{}/checkpoint", log.origin, name_of(&log.origin)).expect("writing to a string");
     }
-    reply::body(reply::TEXT, text)
+    text
 }
 
 /// The newest cosigned checkpoint of a log.
 async fn checkpoint(State(witness): State<Arc<Witness>>, Path(name): Path<String>) -> Response {
-    let log = witness.logs.values().find(|log| name_of(&log.origin) == name);
-    let note = log.and_then(|log| log.latest.lock().expect("no holder panics").note().map(str::to_owned));
-    match note {
+    let asked = name.clone();
+    let note = read(witness, move |witness| {
+        let log = witness.logs.values().find(|log| name_of(&log.origin) == asked);
+        log.and_then(|log| log.latest.lock().expect("no holder panics").note().map(str::to_owned))
+    });
+    match note.await {
         Some(note) => reply::body(reply::TEXT, note),
         None => {
             let refusal = Refusal::new(Code::NotFound, name, "the SHA-256, in hex, of an origin of which a checkpoint was cosigned here");

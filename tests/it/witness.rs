@@ -384,6 +384,12 @@ fn a_networks_checkpoints_carry_the_lines_of_its_witnesses() {
     let policy = String::from_utf8(network.net.get(2, "/policy").unwrap().1).unwrap();
     assert!(policy.contains(&format!("witness audit.example/1 {} http://{}\n", first.vkey, first.address)), "{policy}");
     assert!(policy.ends_with("\ngroup witnesses any audit.example/1 audit.example/2\nquorum validators\n"), "{policy}");
+    // The monitor finds one tree at nodes and witnesses.
+    let addressed = [&first, &second].map(|witness| format!("http://{} {}", witness.address, witness.vkey));
+    let mut looked = vec!["monitor", "--once", "--genesis", &network.net.genesis_hash];
+    addressed.iter().for_each(|witness| looked.extend(["--witness", witness]));
+    network.net.nodes.iter().for_each(|node| looked.push(&node.http));
+    assert!(good(&sharelog(&looked)).starts_with("No alarm: 4 nodes"));
     // Evidence leaves the lines out and holds.
     let file = network.path("it.evidence.json").display().to_string();
     network.cli(&["evidence", &id.to_hex(), "-o", &file]).unwrap();
