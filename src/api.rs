@@ -7,22 +7,23 @@
 //! | [`problem`] | refusals as problem+json; the one table of status codes |
 //! | [`reply`] | answers and their caching |
 //! | [`parameters`] | what stands behind the question mark |
-//! | [`submit`] | taking records |
+//! | [`body`], [`submit`] | a request's body; taking records |
 //! | [`records`], [`lists`], [`questions`], [`ledger`], [`state`] | the answers |
 //!
 //! A Host header holds an IP address, `localhost` or a configured name; any other is `query-invalid`: a page of a foreign
 //! site whose name was made to point here (DNS rebinding) reads nothing. Reading is open to pages of every origin.
 
+pub(crate) mod body;
 mod connections;
 mod ledger;
 mod lists;
 mod parameters;
-mod problem;
+pub(crate) mod problem;
 mod questions;
 mod records;
-mod reply;
+pub(crate) mod reply;
 mod routes;
-mod server;
+pub(crate) mod server;
 mod state;
 mod stream;
 mod submit;
@@ -34,9 +35,11 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::problem::Failed;
+use crate::api::routes::Routes;
 use crate::consensus::checkpoints::Checkpoints;
 use crate::consensus::misbehaviours::Misbehaviours;
 use crate::consensus::pool::Pool;
+use crate::consensus::witnesses::Witness;
 use crate::core::key::VerifierKey;
 use crate::health::Health;
 use crate::limits::{HTTP_QUESTIONS_MAX, HTTP_READS_MAX, HTTP_SUBMITS_MAX};
@@ -57,6 +60,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// This node's publication key under the origin.
     pub publication: VerifierKey,
+    /// Whom this node asks to witness its checkpoints.
+    pub witnesses: Vec<Witness>,
     /// Names that a Host header may hold besides IP addresses and `localhost`.
     pub hosts: Vec<String>,
 }
@@ -69,7 +74,8 @@ pub async fn serve(api: Arc<Api>, listener: TcpListener, stop: CancellationToken
     let reads = Arc::new(Semaphore::new(HTTP_READS_MAX));
     let submits = Arc::new(Semaphore::new(HTTP_SUBMITS_MAX));
     let questions = Arc::new(Semaphore::new(HTTP_QUESTIONS_MAX));
-    server::run(Arc::new(Shared { api, stop, reads, questions, submits, sealed: Arc::default() }), listener).await
+    let shared = Arc::new(Shared { api, stop: stop.clone(), reads, questions, submits, sealed: Arc::default() });
+    server::run(Arc::new(Routes::new(shared)), listener, stop).await
 }
 
 /// What all requests share.

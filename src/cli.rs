@@ -11,6 +11,7 @@ pub mod genesis;
 pub mod import;
 pub mod key;
 pub mod kinds;
+pub mod monitor;
 pub mod node;
 pub mod output;
 pub mod questions;
@@ -19,6 +20,7 @@ pub mod report;
 pub mod store;
 pub mod testnet;
 pub mod verify;
+pub mod witness;
 
 use std::process::ExitCode;
 
@@ -156,6 +158,11 @@ enum Command {
     Evidence(ask::EvidenceArgs),
     /// Check an evidence file offline
     Verify(verify::VerifyArgs),
+    /// Make or run a witness, which cosigns checkpoints of logs that only grow
+    #[command(subcommand)]
+    Witness(witness::WitnessCommand),
+    /// Watch many nodes: alarms on split views, rollbacks, stalls
+    Monitor(monitor::MonitorArgs),
     /// Check or rebuild a node's store
     #[command(subcommand)]
     Store(store::StoreCommand),
@@ -226,6 +233,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Report(args) => report::run(&args, global),
         Command::Evidence(args) => ask::evidence(&args, global),
         Command::Verify(args) => verify::run(&args, global),
+        Command::Witness(command) => witness::run(&command, global),
+        Command::Monitor(args) => monitor::run(&args, global),
         Command::Store(command) => store::run(&command, global),
         Command::Bench(args) => bench::run(&args, global),
         Command::Completions(args) => {

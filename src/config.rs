@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use toml::Value;
 
+use crate::consensus::witnesses::Witness;
 use crate::core::ids::check_agency;
+use crate::limits::WITNESSES_MAX;
 
 /// The file of a home that holds the settings.
 pub const FILE: &str = "config.toml";
@@ -39,6 +41,8 @@ pub struct Config {
     pub propose_timeout: Duration,
     /// Below this much free disk no records are taken, bytes.
     pub disk_free_bytes_min: u64,
+    /// Whom this node asks to witness its checkpoints.
+    pub witnesses: Vec<Witness>,
     /// sled's cache, bytes.
     pub cache_bytes: u64,
     /// A tracing filter such as `info` or `sharelog=debug`.
@@ -82,7 +86,7 @@ struct Setting {
     about: &'static [&'static str],
 }
 
-const SETTINGS: [Setting; 10] = [
+const SETTINGS: [Setting; 11] = [
     Setting {
         name: "agency",
         shape: Shape::Text,
@@ -129,6 +133,15 @@ const SETTINGS: [Setting; 10] = [
         about: &[
             "How long a validator waits for a proposal in the first round, ms. Votes are waited for half as long, and every further",
             "round adds a quarter. 500 suits one machine, 1000 a country; all validators should use the same.",
+        ],
+    },
+    Setting {
+        name: "witnesses",
+        shape: Shape::List,
+        default: Some("[]"),
+        about: &[
+            "Witnesses that are asked to cosign each public checkpoint: up to 8 texts \"URL VKEY\", as `witness init` prints them. A",
+            "witness keeps a log from showing two histories; give it this node's keys/publication.vkey. None is waited for.",
         ],
     },
     Setting {
@@ -263,6 +276,7 @@ impl Config {
             consensus: of("consensus").multiaddress()?,
             records: of("records").multiaddress()?,
             propose_timeout: Duration::from_millis(of("propose_timeout_ms").integer(50, 600_000)?),
+            witnesses: of("witnesses").witnesses()?,
             disk_free_bytes_min: of("disk_free_bytes_min").integer(0, u64::MAX)?,
             cache_bytes: of("cache_bytes").integer(1 << 20, 1 << 40)?,
             log: log.text()?.to_owned(),
@@ -289,6 +303,17 @@ impl Chosen {
     fn list(&self) -> Result<Vec<String>, ConfigError> {
         let texts = |items: &Vec<Value>| items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>();
         self.value.as_array().and_then(texts).ok_or_else(|| self.wrong("a list of texts"))
+    }
+
+    fn witnesses(&self) -> Result<Vec<Witness>, ConfigError> {
+        let witnesses: Vec<_> =
+            self.list()?.iter().map(|text| Witness::parse(text).map_err(|expected| self.wrong(expected))).collect::<Result<_, _>>()?;
+        let is_twin = |a: &Witness, b: &Witness| a.key.name() == b.key.name() || a.key.public() == b.key.public();
+        let has_twins = witnesses.iter().enumerate().any(|(index, witness)| witnesses[..index].iter().any(|other| is_twin(witness, other)));
+        if has_twins || witnesses.len() > WITNESSES_MAX {
+            return Err(self.wrong(&format!("up to {WITNESSES_MAX} witnesses of different names and keys")));
+        }
+        Ok(witnesses)
     }
 
     fn boolean(&self) -> Result<bool, ConfigError> {
@@ -375,6 +400,7 @@ mod tests {
         assert!(error("agency = \"a\"\nhttp = \"x\"", &[]).contains("key http"));
         assert!(error("agency = \"a\"\nrecords = \"/ip4/1.2.3.4/udp/1\"", &[]).contains("key records"));
         assert!(error("agency = \"a\"\nlog_json = 1", &[]).contains("true or false"));
+        assert!(error("agency = \"a\"\nwitnesses = [\"https://w.example\"]", &[]).contains("URL VKEY"));
         assert!(error("", &[]).contains("no key agency"));
         assert!(error("agency = \"a\"\nx", &[]).contains("line 2"));
         assert!(error("agency = \"a\"", &[("SHARELOG_PROPOSE_TIMEOUT_MS", "1")]).contains("SHARELOG_PROPOSE_TIMEOUT_MS"));

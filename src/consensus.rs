@@ -10,3 +10,4 @@ pub mod faults;
 pub mod misbehaviours;
 pub mod pool;
 pub mod roster;
+pub mod witnesses;

@@ -11,13 +11,14 @@
 //! | [`limits`] | the bounds of a node's own behaviour |
 //! | [`store`] | the log files (truth) and sled (state and indexes, rebuildable) |
 //! | [`health`], [`metrics`] | what a node says of itself |
-//! | [`consensus`] | the pool, the Malachite engine, cosigning |
+//! | [`consensus`] | the pool, the Malachite engine, cosigning, asking witnesses |
 //! | [`net`] | the swarm that spreads records and cosignatures |
 //! | [`query`] | answers from state, indexes and log |
 //! | [`keystore`], [`config`] | key files and settings |
 //! | [`web`] | pages |
 //! | [`api`] | HTTP |
 //! | [`node`] | wiring and life of one node; a local network of node processes |
+//! | [`witness`] | a witness of logs (C2SP tlog-witness): a process of its own |
 //! | [`cli`] | the command line |
 
 #![forbid(unsafe_code)]
@@ -54,3 +55,5 @@ pub mod query;
 pub mod store;
 #[cfg(feature = "node")]
 pub mod web;
+#[cfg(feature = "node")]
+pub mod witness;

@@ -38,6 +38,24 @@ pub const COSIGN_PASS_MAX: usize = 16;
 /// Blocks that a starting cosigner looks back for the newest eligible one: a minute at full rate; the newest block is signed
 /// soon in any case.
 pub const COSIGN_START_BLOCKS_MAX: u64 = 4_096;
+/// Witnesses that a node asks: with a quorum of eight or less, all their lines fit on a note.
+pub const WITNESSES_MAX: usize = 8;
+/// A witness answers within this time or counts as down: it writes one small file.
+pub const WITNESS_WAIT: Duration = Duration::from_secs(10);
+/// Submissions of one checkpoint to one witness: more than two come only when other nodes move the witness on meanwhile.
+pub const WITNESS_TRIES_MAX: usize = 4;
+/// First pause after a witness failed, and after those tries.
+pub const WITNESS_AGAIN_MIN: Duration = Duration::from_secs(1);
+/// Longest pause: a witness that is back is asked within a minute.
+pub const WITNESS_AGAIN_MAX: Duration = Duration::from_secs(60);
+/// A witness's answer: a few lines.
+pub const WITNESS_ANSWER_BYTES_MAX: u64 = 16 * 1024;
+/// A submission to a witness: 63 proof lines, and a checkpoint with 16 lines of the largest kind of signature.
+pub const SUBMISSION_BYTES_MAX: usize = 64 * 1024;
+/// A witness's file of its newest cosigned checkpoint: what a submission holds, and the witness's own line.
+pub const WITNESSED_FILE_BYTES_MAX: u64 = 128 * 1024;
+/// Submissions that a witness judges at once: each ends in a sync of the disk.
+pub const WITNESS_SUBMISSIONS_MAX: usize = 16;
 /// A note file (checkpoint or cosigner's): three lines and 16 signature lines are below 6 KiB.
 pub const NOTE_FILE_BYTES_MAX: u64 = 64 * 1024;
 

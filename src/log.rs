@@ -8,3 +8,4 @@ pub mod merkle;
 pub mod misbehaviour;
 pub mod proof;
 pub mod tile;
+pub mod witness;

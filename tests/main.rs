@@ -29,6 +29,8 @@ mod it {
     mod merkle;
     mod model;
     #[cfg(feature = "node")]
+    mod monitor;
+    #[cfg(feature = "node")]
     mod network;
     #[cfg(feature = "node")]
     mod operators;
@@ -52,4 +54,6 @@ mod it {
     mod tidy;
     mod vectors;
     mod verify;
+    #[cfg(feature = "node")]
+    mod witness;
 }

@@ -114,9 +114,10 @@ fn end_of(name: &TileName) -> Option<u64> {
     name.index.checked_mul(TILE_WIDTH)?.checked_add(u64::from(name.width))?.checked_mul(below)
 }
 
-/// A C2SP tlog-policy: this node's publication key, and a quorum of the newest block's validators.
+/// A C2SP tlog-policy: this node's publication key, a quorum of the newest block's validators, and the witnesses.
 pub async fn policy(State(shared): State<Arc<Shared>>) -> Answer {
     let publication = shared.api.publication.clone();
+    let witnesses: Vec<_> = shared.api.witnesses.iter().map(|witness| (witness.key.clone(), witness.url.clone())).collect();
     let text = shared
         .read(move |reader| {
             let set = rules::validator_set(reader, reader.head().height.max(1));
@@ -125,7 +126,7 @@ pub async fn policy(State(shared): State<Arc<Shared>>) -> Answer {
                 VerifierKey::new(cosigner_key_name(origin, &member.agency), Algorithm::Cosignature, member.cosigner)
             };
             let cosigners = set.members().iter().map(cosigner).collect::<Result<Vec<_>, _>>()?;
-            Ok(policy_text(&publication, &cosigners))
+            Ok(policy_text(&publication, &cosigners, &witnesses))
         })
         .await?;
     Ok(reply::body(reply::TEXT, text))

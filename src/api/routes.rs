@@ -19,14 +19,37 @@ use tower::ServiceExt as _;
 
 use crate::api::problem::Failed;
 use crate::api::reply::PROBLEM;
+use crate::api::server::Answers;
 use crate::api::{Shared, ledger, lists, questions, records, state, submit};
 use crate::core::refusal::{Code, Refusal};
 use crate::limits::HTTP_REQUEST_WAIT;
 use crate::locale::Language;
 use crate::query::questions::Question;
 
+/// The answers of a node.
+pub struct Routes {
+    shared: Arc<Shared>,
+    router: Router,
+}
+
+impl Routes {
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Routes { router: router(Arc::clone(&shared)), shared }
+    }
+}
+
+impl Answers for Routes {
+    async fn answer(&self, request: Request<Incoming>) -> Response {
+        answer(&self.shared, self.router.clone(), request).await
+    }
+
+    fn turned_away(&self) {
+        self.shared.api.metrics.limits_reached.inc();
+    }
+}
+
 /// All addresses.
-pub fn router(shared: Arc<Shared>) -> Router {
+fn router(shared: Arc<Shared>) -> Router {
     let mut router = Router::new();
     for question in Question::ALL {
         let answer = move |shares: State<Arc<Shared>>, uri: Uri, headers: HeaderMap| questions::answer(question, shares, uri, headers);
@@ -92,7 +115,7 @@ struct Asked {
 }
 
 /// Answers one request: within its time, refusals in the reader's language.
-pub async fn answer(shared: &Shared, router: Router, request: Request<Incoming>) -> Response {
+async fn answer(shared: &Shared, router: Router, request: Request<Incoming>) -> Response {
     let tag = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let asked = Asked {
         language: Language::from_tag(tag),

@@ -1,11 +1,13 @@
 //! Connections: accepted within their bounds, served by hyper, ended cleanly.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::io::Write as _;
 use std::pin::pin;
 use std::sync::Arc;
 
-use axum::Router;
+use axum::response::Response;
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -19,7 +21,6 @@ use crate::api::connections::{Connections, Place};
 use crate::api::problem::Failed;
 use crate::api::reply::PROBLEM;
 use crate::api::stream::{Deadline, TimedStream};
-use crate::api::{Shared, routes};
 use crate::core::refusal::{Code, Refusal};
 use crate::limits::{
     HTTP_ACCEPT_PAUSE, HTTP_BUFFER_BYTES_MAX, HTTP_CONNECTIONS_PER_ADDRESS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_WAIT, HTTP_HEADERS_MAX,
@@ -27,25 +28,35 @@ use crate::limits::{
 };
 use crate::locale::Language;
 
-/// Serves until the stop.
-pub async fn run(shared: Arc<Shared>, listener: TcpListener) -> anyhow::Result<()> {
-    let router = routes::router(Arc::clone(&shared));
+/// Whoever answers the requests on these connections.
+pub trait Answers: Send + Sync + 'static {
+    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response> + Send;
+
+    /// A connection was turned away for a bound.
+    fn turned_away(&self) {}
+}
+
+/// Serves until the stop, then lets running requests end for at most 5 s.
+///
+/// # Errors
+/// A listener that fails.
+pub async fn run<A: Answers>(answers: Arc<A>, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
     let connections = Arc::new(Connections::default());
     let tasks = TaskTracker::new();
     let cut = CancellationToken::new();
     loop {
         let accepted = tokio::select! {
             biased;
-            () = shared.stop.cancelled() => break,
+            () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, address)) => match connections.enter(address.ip()) {
                 Some(place) => {
-                    tasks.spawn(serve(Arc::clone(&shared), router.clone(), stream, place, cut.clone()));
+                    tasks.spawn(serve(Arc::clone(&answers), stream, place, stop.clone(), cut.clone()));
                 }
                 None => {
-                    shared.api.metrics.limits_reached.inc();
+                    answers.turned_away();
                     turn_away(stream);
                 }
             },
@@ -65,16 +76,15 @@ pub async fn run(shared: Arc<Shared>, listener: TcpListener) -> anyhow::Result<(
 }
 
 /// One connection, to its end, to the end of its running request after the stop, or to the cut.
-async fn serve(shared: Arc<Shared>, router: Router, stream: TcpStream, place: Place, cut: CancellationToken) {
+async fn serve<A: Answers>(answers: Arc<A>, stream: TcpStream, place: Place, stop: CancellationToken, cut: CancellationToken) {
     // Without it an answer of two segments waits for an acknowledgement; nothing depends on it.
     let _ = stream.set_nodelay(true);
-    let stop = shared.stop.clone();
     let deadline = Arc::new(Deadline::default());
     let stream = TimedStream::new(stream, Arc::clone(&deadline));
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
+    let service = service_fn(move |request: Request<Incoming>| {
         deadline.begin(HTTP_REQUEST_WAIT);
-        let (shared, router) = (Arc::clone(&shared), router.clone());
-        async move { Ok::<_, Infallible>(routes::answer(&shared, router, request).await) }
+        let answers = Arc::clone(&answers);
+        async move { Ok::<_, Infallible>(answers.answer(request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

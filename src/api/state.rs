@@ -50,11 +50,16 @@ pub async fn status(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer {
         ("version", env!("CARGO_PKG_VERSION").into()),
     ]);
     if let (Some(public), Value::Object(members)) = (api.checkpoints.public(), &mut value) {
-        let checkpoint = object([
+        let mut checkpoint = object([
             ("cosigners", strings(&public.cosigners)),
             ("root", public.checkpoint.root.to_hex().into()),
             ("size", public.checkpoint.size.into()),
         ]);
+        if let Value::Object(members) = &mut checkpoint
+            && !public.witnesses.is_empty()
+        {
+            members.insert("witnesses".to_owned(), strings(&public.witnesses));
+        }
         members.insert("checkpoint".to_owned(), checkpoint);
     }
     Ok(reply::json(&value))

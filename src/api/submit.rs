@@ -9,14 +9,13 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use http_body_util::BodyExt as _;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::api::body::{check_not_compressed, read_body};
 use crate::api::parameters::Parameters;
 use crate::api::problem::Failed;
 use crate::api::{Shared, blocking, reply};
@@ -28,7 +27,7 @@ use crate::core::record::HEADER;
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules;
 use crate::health::Life;
-use crate::limits::{COMMIT_WAIT, HTTP_BODY_BYTES_MAX, HTTP_DRAIN_BYTES_MAX, REFUSAL_LOOK};
+use crate::limits::{COMMIT_WAIT, HTTP_BODY_BYTES_MAX, REFUSAL_LOOK};
 use crate::query::QueryError;
 use crate::query::due::due_days;
 use crate::query::records::Sealed;
@@ -37,7 +36,7 @@ type Answer = Result<Response, Failed>;
 
 pub async fn post(State(shared): State<Arc<Shared>>, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
-    let note = read_body(body).await?;
+    let note = read_body(body, HTTP_BODY_BYTES_MAX).await?;
     check_media_type(&parts.headers)?;
     let parameters = Parameters::of(&parts.uri, &["wait", "dry_run", "force_text"])?;
     let waits = is_set(&parameters, "wait", "committed")?;
@@ -84,33 +83,10 @@ async fn try_out(shared: &Shared, pool: Arc<Pool>, note: Vec<u8>) -> Answer {
     Ok(reply::json(&verdict.await??))
 }
 
-/// The body, at most [`HTTP_BODY_BYTES_MAX`]; more is read on for a while and thrown away.
-async fn read_body(mut body: Body) -> Result<Vec<u8>, Failed> {
-    let broken = |found: String| Refusal::new(Code::NoteMalformed, found, "a whole body");
-    let mut bytes = Vec::new();
-    let mut read = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| broken(error.to_string()))?;
-        let Some(chunk) = frame.data_ref() else {
-            continue;
-        };
-        read += chunk.len();
-        if read <= HTTP_BODY_BYTES_MAX {
-            bytes.extend_from_slice(chunk);
-        } else if read > HTTP_DRAIN_BYTES_MAX {
-            break;
-        }
-    }
-    if read > HTTP_BODY_BYTES_MAX {
-        return Err(Refusal::new(Code::TooLarge, format!("{read} bytes or more"), format!("at most {HTTP_BODY_BYTES_MAX} bytes")).into());
-    }
-    Ok(bytes)
-}
-
 /// Plain text in UTF-8, not compressed.
 fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("bytes that are no text").to_ascii_lowercase());
-    let found = text(CONTENT_TYPE).unwrap_or_else(|| "none".to_owned());
+    let text = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("bytes that are no text").to_ascii_lowercase());
+    let found = text.unwrap_or_else(|| "none".to_owned());
     let mut parts = found.split(';').map(str::trim);
     let plain = parts.next() == Some("text/plain");
     let charset =
@@ -118,12 +94,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
     if !plain || !charset {
         return Err(Refusal::new(Code::MediaType, format!("Content-Type: {found}"), "text/plain"));
     }
-    match text(CONTENT_ENCODING) {
-        Some(coding) if coding != "identity" => {
-            Err(Refusal::new(Code::MediaType, format!("Content-Encoding: {coding}"), "text that is not compressed"))
-        }
-        _ => Ok(()),
-    }
+    check_not_compressed(headers)
 }
 
 /// Whether a node in this state takes records.
@@ -187,6 +158,7 @@ async fn wait(shared: &Shared, id: Hash) -> Answer {
 mod tests {
     use super::*;
     use axum::http::HeaderValue;
+    use axum::http::header::CONTENT_ENCODING;
 
     #[test]
     fn only_plain_text_is_taken() {

@@ -83,12 +83,20 @@ impl Client {
     /// # Errors
     /// [`Failure::Usage`] for an address that is not `http://` or `https://`.
     pub fn new(global: &Global) -> Result<Self, Failure> {
-        let base = global.node.trim_end_matches('/').to_owned();
+        Client::at(&global.node, ANSWER_WAIT)
+    }
+
+    /// The server at `address`, which answers within `wait` or counts as unreachable.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn at(address: &str, wait: Duration) -> Result<Self, Failure> {
+        let base = address.trim_end_matches('/').to_owned();
         if !base.starts_with("http://") && !base.starts_with("https://") {
-            return Err(Failure::Usage(format!("--node {base}: expected an address as http://127.0.0.1:8600")));
+            return Err(Failure::Usage(format!("{base}: expected an address as http://127.0.0.1:8600")));
         }
         let agent = ureq::Agent::config_builder()
-            .timeout_global(Some(ANSWER_WAIT))
+            .timeout_global(Some(wait))
             .timeout_connect(Some(CONNECT_WAIT))
             .http_status_as_error(false)
             .max_idle_connections(CONNECTIONS_MAX)
@@ -99,7 +107,7 @@ impl Client {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {
-        Failure::Network(format!("no answer from {}: {error}; is the node running, and is --node right?", self.base))
+        Failure::Network(format!("no answer from {}: {error}; is it running, and is the address right?", self.base))
     }
 
     fn answer(&self, response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Answer, Failure> {

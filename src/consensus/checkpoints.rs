@@ -6,6 +6,9 @@
 //! and synced, then shown; sizes below it are forgotten. All public sizes are sizes of the one own tree, so each is
 //! consistent with those before it.
 //!
+//! The line of a witness comes later, when the size is public already: it is put on the note that is shown, behind the
+//! quorum, and not into the file, since a witness can be asked again.
+//!
 //! After a restart the file's checkpoint is public again once the own tree reaches its size and has its root; until then
 //! nothing is public, and nothing smaller ever becomes so.
 
@@ -26,7 +29,7 @@ use crate::consensus::checkpoints::judged::{Judged, judge};
 use crate::consensus::durable;
 use crate::core::key::SecretKey;
 use crate::core::limits::CHECKPOINT_LINES_MAX;
-use crate::core::note::Note;
+use crate::core::note::{Note, SignatureLine};
 use crate::core::rules;
 use crate::core::validators::ValidatorSet;
 use crate::limits::NOTE_FILE_BYTES_MAX;
@@ -37,10 +40,12 @@ use crate::store::Reader;
 #[derive(Clone, Debug)]
 pub struct PublicCheckpoint {
     pub checkpoint: Checkpoint,
-    /// The published note: one 0x01 line and the cosignatures.
+    /// The published note: one 0x01 line, the cosignatures, then the lines of witnesses.
     pub note: String,
     /// Agencies whose cosignatures the note carries, ascending.
     pub cosigners: Vec<String>,
+    /// The key names of the witnesses whose lines the note carries, ascending.
+    pub witnesses: Vec<String>,
 }
 
 /// The newest public checkpoint; shared by HTTP, swarm and cosigner.
@@ -91,7 +96,7 @@ impl Checkpoints {
         self.public.borrow().clone()
     }
 
-    /// Wakes at every new public checkpoint.
+    /// Wakes at every new public checkpoint, and at every line that a witness adds to it.
     pub fn subscribe(&self) -> watch::Receiver<Option<Arc<PublicCheckpoint>>> {
         self.public.subscribe()
     }
@@ -141,6 +146,42 @@ impl Checkpoints {
         if let Err(error) = taken {
             tracing::error!("checkpoints up to {size} leaves: {error:#}");
         }
+    }
+
+    /// Puts a witness's line, which the caller has verified, on the public note of this checkpoint; for another size it
+    /// comes too late. Of 16 lines a witness gets those that the quorum leaves. Blocking: reads the store.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn witness(&self, checkpoint: &Checkpoint, line: SignatureLine) -> anyhow::Result<()> {
+        let _turn = self.publishing.lock().expect("no holder panics");
+        let Some(public) = self.public().filter(|public| public.checkpoint == *checkpoint) else {
+            return Ok(());
+        };
+        let Some(judged) = judge(&self.reader, checkpoint.size)? else {
+            return Ok(());
+        };
+        let note = Note::parse(public.note.as_bytes())?;
+        let mut cosignatures = Cosigned::from_note(&note)?.cosignatures;
+        let mut lines: Vec<_> = note.lines.into_iter().filter(|held| public.witnesses.contains(&held.name)).collect();
+        lines.retain(|held| held.name != line.name);
+        lines.push(line);
+        lines.sort_by(|a, b| a.name.cmp(&b.name));
+        let room = CHECKPOINT_LINES_MAX - 1;
+        while cosignatures.len() + lines.len() > room {
+            let Some((_, others)) = cosignatures.split_last().filter(|(_, others)| is_quorum(&judged.set, others)) else {
+                break;
+            };
+            cosignatures.truncate(others.len());
+        }
+        lines.truncate(room.saturating_sub(cosignatures.len()));
+        let witnesses = lines.iter().map(|line| line.name.clone()).collect();
+        let mut note = publish(checkpoint, &self.publication, &cosignatures);
+        note.lines.extend(lines);
+        let cosigners = cosignatures.into_iter().map(|cosignature| cosignature.agency).collect();
+        let public = PublicCheckpoint { checkpoint: checkpoint.clone(), note: note.to_text(), cosigners, witnesses };
+        self.public.send_replace(Some(Arc::new(public)));
+        Ok(())
     }
 
     /// The agencies known to have cosigned more than `size` leaves.
@@ -240,7 +281,7 @@ impl Checkpoints {
         durable::replace(&self.file, note.as_bytes()).with_context(|| format!("writing {}", self.file.display()))?;
         let cosigners = cosignatures.into_iter().map(|cosignature| cosignature.agency).collect();
         self.state().collected.forget_below(judged.size);
-        self.public.send_replace(Some(Arc::new(PublicCheckpoint { checkpoint, note, cosigners })));
+        self.public.send_replace(Some(Arc::new(PublicCheckpoint { checkpoint, note, cosigners, witnesses: Vec::new() })));
         Ok(())
     }
 

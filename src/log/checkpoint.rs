@@ -50,7 +50,7 @@ pub(crate) fn parse_decimal(text: &str) -> Option<u64> {
 }
 
 /// A timestamp must not exceed 2^63 - 1 (tlog-cosignature).
-const TIMESTAMP_MAX: u64 = (1 << 63) - 1;
+pub(crate) const TIMESTAMP_MAX: u64 = (1 << 63) - 1;
 
 /// One validator's cosignature of a checkpoint: a 0x04 line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Cosignature {
             agency: agency.to_owned(),
             id: key_id(&name, Algorithm::Cosignature, &key.public()),
             timestamp,
-            signature: key.sign(message(checkpoint, timestamp).as_bytes()),
+            signature: key.sign(cosigned_text(&checkpoint.to_text(), timestamp).as_bytes()),
         }
     }
 
@@ -80,7 +80,7 @@ impl Cosignature {
         let name = cosigner_key_name(&checkpoint.origin, &self.agency);
         self.timestamp <= TIMESTAMP_MAX
             && self.id == key_id(&name, Algorithm::Cosignature, cosigner)
-            && cosigner.verifies(message(checkpoint, self.timestamp).as_bytes(), &self.signature)
+            && cosigner.verifies(cosigned_text(&checkpoint.to_text(), self.timestamp).as_bytes(), &self.signature)
     }
 
     /// Reads a signature line named `<origin>/validator/<agency>` of 8 bytes of time and 64 of signature; `None` for others.
@@ -104,8 +104,9 @@ impl Cosignature {
     }
 }
 
-fn message(checkpoint: &Checkpoint, timestamp: u64) -> String {
-    format!("cosignature/v1\ntime {timestamp}\n{}", checkpoint.to_text())
+/// What a cosignature/v1 of a checkpoint's note text signs.
+pub(crate) fn cosigned_text(text: &str, timestamp: u64) -> String {
+    format!("cosignature/v1\ntime {timestamp}\n{text}")
 }
 
 /// The published note: one 0x01 line under the origin by `publication`, then the cosignatures ascending by key name,
@@ -126,16 +127,28 @@ pub fn publish(checkpoint: &Checkpoint, publication: &SecretKey, cosignatures: &
 }
 
 /// C2SP tlog-policy: one log line (`publication`), the validators and a quorum group of more than 2/3 (count), `quorum`.
+/// Witnesses, with the addresses that take submissions, stand in a group of their own that the quorum does not ask for: a
+/// client that wants them writes another `quorum` line.
 ///
-/// Validators are named by their key names, which no agency id can make equal to the group's name or to `none`.
-pub fn policy_text(publication: &VerifierKey, cosigners: &[VerifierKey]) -> String {
+/// Validators are named by their key names, which no agency id can make equal to a group's name or to `none`; witnesses by
+/// theirs, which are other names.
+pub fn policy_text(publication: &VerifierKey, cosigners: &[VerifierKey], witnesses: &[(VerifierKey, String)]) -> String {
     let mut text = format!("log {publication}\n");
     for cosigner in cosigners {
         writeln!(text, "witness {} {cosigner}", cosigner.name()).expect("writing to a string");
     }
+    for (witness, url) in witnesses {
+        writeln!(text, "witness {} {witness} {url}", witness.name()).expect("writing to a string");
+    }
     write!(text, "group validators {}", cosigners.len() * 2 / 3 + 1).expect("writing to a string");
     for cosigner in cosigners {
         write!(text, " {}", cosigner.name()).expect("writing to a string");
+    }
+    if !witnesses.is_empty() {
+        text.push_str("\ngroup witnesses any");
+        for (witness, _) in witnesses {
+            write!(text, " {}", witness.name()).expect("writing to a string");
+        }
     }
     text.push_str("\nquorum validators\n");
     text

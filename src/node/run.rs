@@ -3,8 +3,8 @@
 //! 1. Settings, genesis and keys are read and must belong together.
 //! 2. The store is opened: a torn tail is cut, a missing or damaged index rebuilt. It tells whether this node votes or
 //!    follows, and with which of its keys.
-//! 3. The engine, the record swarm, the cosigner and HTTP run until SIGTERM or SIGINT, until one of them fails, or until the
-//!    ledger makes this node something else.
+//! 3. The engine, the record swarm, the cosigner, the asking of witnesses and HTTP run until SIGTERM or SIGINT, until one of
+//!    them fails, or until the ledger makes this node something else.
 //! 4. A failure of one ends all: a node that is half dead must not look alive.
 
 use std::future::Future;
@@ -26,6 +26,7 @@ use crate::consensus::cosigner::Cosigner;
 use crate::consensus::engine::{Engine, Voter};
 use crate::consensus::misbehaviours::Misbehaviours;
 use crate::consensus::pool::Pool;
+use crate::consensus::witnesses::Witnesses;
 use crate::core::genesis::Genesis;
 use crate::core::key::{Algorithm, VerifierKey};
 use crate::health::{Health, Life};
@@ -81,7 +82,7 @@ fn start_log(config: &Config) -> Result<()> {
 }
 
 /// A core dump would hold the keys.
-fn forbid_core_dumps() -> Result<()> {
+pub(crate) fn forbid_core_dumps() -> Result<()> {
     use rustix::process::{Resource, Rlimit, setrlimit};
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).context("forbidding core dumps")
 }
@@ -117,6 +118,7 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: HeldKeys, writer: W
         health: health.clone(),
         metrics: metrics.clone(),
         publication: VerifierKey::new(genesis.origin.clone(), Algorithm::Ed25519, publication.public())?,
+        witnesses: config.witnesses.clone(),
         hosts: config.hosts.clone(),
     };
     let cosigner = voting.as_ref().map(|voting| Cosigner {
@@ -126,6 +128,7 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: HeldKeys, writer: W
         checkpoints: checkpoints.clone(),
         note: data.join("cosigner.note"),
     });
+    let witnesses = Witnesses { witnesses: config.witnesses.clone(), reader: reader.clone(), checkpoints: checkpoints.clone() };
     let swarm = Swarm {
         reader: reader.clone(),
         network_key: copy(&network),
@@ -157,6 +160,9 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: HeldKeys, writer: W
     tasks.spawn("record swarm", swarm.run(stop.clone()));
     if let Some(cosigner) = cosigner {
         tasks.spawn("cosigner", cosigner.run(stop.clone()));
+    }
+    if !witnesses.witnesses.is_empty() {
+        tasks.spawn("asking of witnesses", witnesses.run(stop.clone()));
     }
     tasks.spawn("book", book.run(stop.clone()));
     tasks.spawn("HTTP", api::serve(Arc::new(api), listener, stop.clone()));

@@ -139,8 +139,11 @@ fn aimed(random: &mut Seeded, file: &Value) -> Vec<u8> {
     file.to_jcs().into_bytes()
 }
 
-/// The files, each with the checkpoint to be pinned, if any: most changed, some not.
-fn files() -> (Hash, Vec<(Vec<u8>, Option<String>)>) {
+/// A file, and the checkpoint to be pinned, if any.
+type Case = (Vec<u8>, Option<String>);
+
+/// The hash of the genesis, and the files: most changed, some not.
+fn files() -> (Hash, Vec<Case>) {
     let story = Story::tell();
     let good = story.evidence().to_value();
     let bytes = good.to_jcs().into_bytes();

@@ -14,6 +14,7 @@ use sharelog::consensus::pool::Source;
 use sharelog::core::genesis::Genesis;
 use sharelog::core::hash::Hash;
 use sharelog::core::key::SecretKey;
+use sharelog::core::note::{Note, SignatureLine};
 use sharelog::health::Health;
 use sharelog::log::checkpoint::{Checkpoint, Cosignature};
 use sharelog::net::Swarm;
@@ -346,6 +347,35 @@ fn the_public_checkpoint_needs_a_quorum_and_survives_a_restart() {
     held.settle();
     held.add(&cosigned(&lost, lost.reader.head().root, &[0, 1, 2]));
     assert!(held.public().is_none());
+}
+
+#[test]
+fn witnesses_get_the_lines_that_the_quorum_leaves() {
+    let mut node = Node::new(&genesis([1, 2, 3, 4], &[]));
+    node.commit(&[], ago(60_000));
+    let held = checkpoints(&node, 0).unwrap();
+    let signed = cosigned(&node, node.reader.head().root, &[0, 1, 2, 3]);
+    held.add(&signed);
+    let alone = held.public().unwrap();
+    let line = |name: &str| SignatureLine { name: name.to_owned(), id: [1; 4], signature: vec![2; 72] };
+    let other = Checkpoint { size: 2, ..signed.checkpoint.clone() };
+    held.witness(&other, line("w.example/late")).unwrap();
+    assert_eq!(held.public().unwrap().note, alone.note, "a line for another size");
+    held.witness(&signed.checkpoint, line("w.example/00")).unwrap();
+    assert_eq!(held.public().unwrap().cosigners, alone.cosigners, "there is room for all");
+    for index in (0..20).rev() {
+        held.witness(&signed.checkpoint, line(&format!("w.example/{index:02}"))).unwrap();
+    }
+    let public = held.public().unwrap();
+    assert_eq!(public.cosigners.join(" "), "agency-0 agency-1 agency-2", "the quorum and no more");
+    assert_eq!((public.witnesses.len(), public.witnesses[0].as_str()), (12, "w.example/00"));
+    let note = Note::parse(public.note.as_bytes()).unwrap();
+    assert_eq!((note.lines.len(), &note.lines[0].name), (16, &node.genesis.origin));
+    assert_eq!(Cosigned::from_note(&note).unwrap().cosignatures, signed.cosignatures[..3]);
+    assert_eq!(checkpoints(&node, 0).unwrap().public().unwrap().note, alone.note, "a restart asks the witnesses again");
+    node.commit(&[], ago(40_000));
+    held.add(&cosigned(&node, node.reader.head().root, &[1, 2, 3]));
+    assert!(held.public().unwrap().witnesses.is_empty(), "nobody witnessed the next size yet");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Inner to outer: a module may use itself and those before it.
-const LAYERS: [&str; 18] = [
+const LAYERS: [&str; 19] = [
     "core",
     "locale",
     "log",
@@ -21,6 +21,7 @@ const LAYERS: [&str; 18] = [
     "web",
     "api",
     "node",
+    "witness",
     "cli",
     "main",
 ];

@@ -119,6 +119,7 @@ impl Node {
             health: Arc::clone(&health),
             metrics,
             publication: VerifierKey::new(origin.clone(), Algorithm::Ed25519, publication().public()).unwrap(),
+            witnesses: Vec::new(),
             hosts: vec!["node.example".to_owned()],
         });
         let runtime = Runtime::new().unwrap();
