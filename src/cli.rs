@@ -1,8 +1,10 @@
 //! The command line: noun, verb, flags; every command with `--help` and examples, `--json`, and exit codes (see [`failure`]).
 
 pub mod ask;
+pub mod audit;
 pub mod bench;
 pub mod client;
+pub mod compare;
 pub mod demo;
 pub mod draft;
 pub mod export;
@@ -117,7 +119,7 @@ enum Command {
     /// Records in bulk from tables and catalogues
     #[command(subcommand)]
     Import(import::ImportCommand),
-    /// What others read: the catalogue as DCAT
+    /// What others read: the catalogue as DCAT, the ledger as tiles
     #[command(subcommand)]
     Export(export::ExportCommand),
     /// Lists with filters
@@ -156,6 +158,10 @@ enum Command {
     Evidence(ask::EvidenceArgs),
     /// Check an evidence file offline
     Verify(verify::VerifyArgs),
+    /// Check a whole ledger: every leaf, signature, rule and block from the genesis file on
+    Audit(audit::AuditArgs),
+    /// Check whether two nodes, copies or checkpoints show one history
+    Compare(compare::CompareArgs),
     /// Check or rebuild a node's store
     #[command(subcommand)]
     Store(store::StoreCommand),
@@ -226,6 +232,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Report(args) => report::run(&args, global),
         Command::Evidence(args) => ask::evidence(&args, global),
         Command::Verify(args) => verify::run(&args, global),
+        Command::Audit(args) => audit::run(&args, global),
+        Command::Compare(args) => compare::run(&args, global),
         Command::Store(command) => store::run(&command, global),
         Command::Bench(args) => bench::run(&args, global),
         Command::Completions(args) => {
