@@ -117,7 +117,9 @@ impl Report {
     pub fn not_shown(&self) -> Vec<String> {
         let mut list = vec![
             format!("anything after the first {} leaves: what came later, or did not come", self.size),
-            "who voted for which block: the tiles hold no certificates. None is needed: each validator set follows from the genesis file by the records, and those of the last set that are named here vouch for all of it".to_owned(),
+            "who voted for which block: the tiles hold no certificates, and none is needed, since each validator set follows from the \
+             genesis file by the records, and those of the last set that are named here vouch for all of it"
+                .to_owned(),
             "that this set signed no other history beside this one: compare sources (sharelog compare), and keep auditing".to_owned(),
             "that the data behind a commitment is true; a receipt shows what the other side saw".to_owned(),
         ];

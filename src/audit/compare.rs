@@ -106,7 +106,8 @@ pub fn compare(a: &Side, b: &Side, genesis: Option<&Genesis>) -> Result<Outcome,
         Some(tree) => root_at(tree, less.size)?,
         None => {
             return Err(AuditError::Incomparable(format!(
-                "{} is a note of size {} without tiles, and {} of size {}: notes alone are compared only at equal sizes; give an address or a folder of tiles for the larger one",
+                "{} is a note of size {} without tiles, and {} of size {}: notes alone are compared only at equal sizes; \
+                 give an address or a folder of tiles for the larger one",
                 larger.name, more.size, smaller.name, less.size
             )));
         }

@@ -50,6 +50,8 @@ pub fn copy(source: &dyn Source, dir: &Path, progress: Progress<'_>) -> Result<C
     let offered = Held::of(source)?;
     let genesis = source.read(GENESIS_PATH, GENESIS_BYTES_MAX)?;
     check_genesis(&genesis, &offered)?;
+    let policy = source.read(POLICY_PATH, POLICY_FILE_BYTES_MAX)?;
+    check_policy(&policy)?;
     let local = Folder::new(dir);
     let checkpoint = &offered.checkpoint;
     let earlier = local.path(CHECKPOINT_PATH).exists().then(|| Held::read(&local.path(CHECKPOINT_PATH))).transpose()?;
@@ -65,7 +67,7 @@ pub fn copy(source: &dyn Source, dir: &Path, progress: Progress<'_>) -> Result<C
     copy.tiles_above()?;
     copy.leaves(progress)?;
     copy.write(GENESIS_PATH, &genesis)?;
-    copy.write(POLICY_PATH, &source.read(POLICY_PATH, POLICY_FILE_BYTES_MAX)?)?;
+    copy.write(POLICY_PATH, &policy)?;
     copy.write(CHECKPOINT_PATH, offered.note.to_text().as_bytes())?;
     let Checkpoint { origin, size, root } = offered.checkpoint;
     Ok(Copied { ledger: origin, size, root, written: copy.written.into_inner(), kept: copy.kept.into_inner() })
@@ -77,6 +79,17 @@ fn check_genesis(bytes: &[u8], offered: &Held) -> Result<(), Finding> {
     let genesis =
         Genesis::parse(bytes).map_err(|refusal| wrong(format!("a genesis file that is refused: {}", refusal.found), refusal.expected))?;
     offered.check_origin(&genesis.origin)
+}
+
+/// The policy is the node's own word: only its form is checked.
+fn check_policy(bytes: &[u8]) -> Result<(), Finding> {
+    let is_text = bytes.len() <= POLICY_FILE_BYTES_MAX && bytes.starts_with(b"log ") && std::str::from_utf8(bytes).is_ok();
+    let found = || format!("a policy of {} bytes that does not begin with a log line", bytes.len());
+    if is_text {
+        Ok(())
+    } else {
+        Err(Finding::new(Fault::Checkpoint, found(), format!("a tlog-policy of at most {POLICY_FILE_BYTES_MAX} bytes")))
+    }
 }
 
 /// A copy under way.

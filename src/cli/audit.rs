@@ -23,17 +23,16 @@ use crate::core::limits::GENESIS_BYTES_MAX;
 use crate::limits::AUDIT_SNAPSHOT_LEAVES;
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Reads every tile and entry, and believes nothing but the genesis: each leaf must be in the tree, each record is judged again with
-its signatures, each block must give its entry, and more than two thirds of the last validator set must have signed the
-checkpoint. A later audit goes on where this one ended, and refuses a source that shows less or another history than before.
+#[command(after_help = "Reads every tile and entry, and believes nothing but the genesis: each leaf must be in the tree,
+each record is judged again with its signatures, each block must give its entry, and more than two thirds of the last validator
+set must have signed the checkpoint. A later audit goes on where this one ended, and refuses a source that shows less or
+another history than before.
 
 Exit 0 when the ledger is sound, 1 when it is not, 4 when the source does not answer, 6 when a file cannot be read.
 
 Examples:
   sharelog audit http://127.0.0.1:8600 --genesis 5f3a09c1d2e4b677000102030405060708090a0b0c0d0e0f1011121314151617
-  sharelog audit copy --genesis genesis.json --since checkpoint --json"
-)]
+  sharelog audit copy --genesis genesis.json --since checkpoint --json")]
 pub struct AuditArgs {
     /// A node, a file server with a copy, or a folder as `sharelog export tiles` writes it
     #[arg(value_name = "URL|DIR")]

@@ -16,14 +16,13 @@ use crate::cli::output::{printable, show};
 use crate::core::json::{Value, object, strings};
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit 0 when both are one history, 1 when they part, with the first leaf that differs. Whoever cosigned two roots of one size is
-accused by --evidence, which sharelog verify checks. Who signed the checkpoints is not judged otherwise: sharelog audit does.
+#[command(after_help = "Exit 0 when both are one history, 1 when they part, with the first leaf that differs. Whoever
+cosigned two roots of one size is accused by --evidence, which sharelog verify checks. Who signed the checkpoints is not judged
+otherwise: sharelog audit does.
 
 Examples:
   sharelog compare http://127.0.0.1:8600 http://127.0.0.1:8601
-  sharelog compare copy checkpoint --evidence fork.json --genesis genesis.json"
-)]
+  sharelog compare copy checkpoint --evidence fork.json --genesis genesis.json")]
 pub struct CompareArgs {
     /// A node or file server, a folder of tiles, or a file with a checkpoint note
     #[arg(value_name = "A")]

@@ -44,15 +44,13 @@ pub struct CatalogueArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Any file server can carry the folder, and any C2SP tlog-tiles client read it; `sharelog audit DIR` checks it. Run it again to go
-on after an interruption, or to bring the folder up to date: what is there and good is kept. Every tile and entry is checked
-against the checkpoint's root before it is written; who signed the checkpoint is for the audit.
+#[command(after_help = "Any file server can carry the folder, and any C2SP tlog-tiles client read it; `sharelog audit DIR`
+checks it. Run it again to go on after an interruption, or to bring the folder up to date: what is there and good is kept. Every
+tile and entry is checked against the checkpoint's root before it is written; who signed the checkpoint is for the audit.
 
 Examples:
   sharelog export tiles copy
-  sharelog export tiles /srv/www/ledger --node http://127.0.0.1:8600 --json"
-)]
+  sharelog export tiles /srv/www/ledger --node http://127.0.0.1:8600 --json")]
 pub struct TilesArgs {
     /// The folder; it is made, or gone on with
     #[arg(value_name = "DIR")]
