@@ -54,7 +54,7 @@ pub fn feed(tree: &Tree<'_>, origin: &str, from: u64, mut take: impl FnMut(Vec<L
             // Only the first bundle can begin before the place to start from.
             let known = from.saturating_sub(index * WIDTH);
             batch.extend(bundle.into_iter().skip(usize::try_from(known).expect("below 256")));
-            if (index + 1 - first) % AUDIT_BATCH_BUNDLES == 0 || index + 1 == end {
+            if (index + 1 - first).is_multiple_of(AUDIT_BATCH_BUNDLES) || index + 1 == end {
                 take(std::mem::take(&mut batch))?;
             }
         }

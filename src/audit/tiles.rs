@@ -97,7 +97,7 @@ impl<'a> Tree<'a> {
         let mut edges = Vec::new();
         for level in 0..levels(size) {
             let hashes = count(size, level);
-            let edge = if hashes % WIDTH == 0 { Vec::new() } else { read_hashes(source, size, (level, hashes / WIDTH))? };
+            let edge = if hashes.is_multiple_of(WIDTH) { Vec::new() } else { read_hashes(source, size, (level, hashes / WIDTH))? };
             edges.push(Arc::new(edge));
         }
         let peaks = edges.iter().rev().flat_map(|edge| peaks(edge)).collect();

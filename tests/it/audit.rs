@@ -424,7 +424,7 @@ fn a_record_that_the_rules_refuse_is_found_although_the_quorum_signed_it() {
     // One record twice.
     let mut twice = chain.clone();
     let duty = twice.ledger.duty(1);
-    twice.block(&[duty.clone()]);
+    twice.block(std::slice::from_ref(&duty));
     twice.forged(&[duty], |_| ());
     assert_eq!(found(audit(&twice.files(&ALL), &genesis)).fault, Fault::Record(Code::Duplicate));
     // Signed with a key that is not the one that it names.
@@ -440,7 +440,8 @@ fn an_entry_that_its_block_does_not_give_is_found_although_the_quorum_signed_it(
     let chain = Chain::of_size(30);
     let genesis = chain.ledger.genesis.clone();
     let wrong = Hash::of(b"wrong");
-    let bends: [(&str, fn(&mut BlockEntry, Hash)); 11] = [
+    type Bend = fn(&mut BlockEntry, Hash);
+    let bends: [(&str, Bend); 11] = [
         ("state", |entry, wrong| entry.state = wrong),
         ("next", |entry, wrong| entry.next = wrong),
         ("previous", |entry, wrong| entry.previous = wrong),
@@ -566,7 +567,7 @@ fn a_network_is_exported_audited_and_compared_from_the_command_line() {
     network
         .net
         .wait_until("a checkpoint of them", std::time::Duration::from_secs(30), |net| {
-            let size = |index| Some(net.ask(index, "/api/v1/status").ok()?.get("checkpoint")?.get("size")?.as_u64()?);
+            let size = |index| net.ask(index, "/api/v1/status").ok()?.get("checkpoint")?.get("size")?.as_u64();
             (0..4).all(|index| size(index) >= Some(covered))
         })
         .unwrap();
