@@ -1,8 +1,10 @@
 //! The command line: noun, verb, flags; every command with `--help` and examples, `--json`, and exit codes (see [`failure`]).
 
 pub mod ask;
+pub mod audit;
 pub mod bench;
 pub mod client;
+pub mod compare;
 pub mod demo;
 pub mod draft;
 pub mod export;
@@ -119,7 +121,7 @@ enum Command {
     /// Records in bulk from tables and catalogues
     #[command(subcommand)]
     Import(import::ImportCommand),
-    /// What others read: the catalogue as DCAT
+    /// What others read: the catalogue as DCAT, the ledger as tiles
     #[command(subcommand)]
     Export(export::ExportCommand),
     /// Lists with filters
@@ -163,6 +165,10 @@ enum Command {
     Witness(witness::WitnessCommand),
     /// Watch many nodes: alarms on split views, rollbacks, stalls
     Monitor(monitor::MonitorArgs),
+    /// Check a whole ledger: every leaf, signature, rule and block from the genesis file on
+    Audit(audit::AuditArgs),
+    /// Check whether two nodes, copies or checkpoints show one history
+    Compare(compare::CompareArgs),
     /// Check or rebuild a node's store
     #[command(subcommand)]
     Store(store::StoreCommand),
@@ -235,6 +241,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Verify(args) => verify::run(&args, global),
         Command::Witness(command) => witness::run(&command, global),
         Command::Monitor(args) => monitor::run(&args, global),
+        Command::Audit(args) => audit::run(&args, global),
+        Command::Compare(args) => compare::run(&args, global),
         Command::Store(command) => store::run(&command, global),
         Command::Bench(args) => bench::run(&args, global),
         Command::Completions(args) => {

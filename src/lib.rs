@@ -10,6 +10,7 @@
 //! | [`verify`] | the offline verifier of evidence files: pure, no I/O |
 //! | [`limits`] | the bounds of a node's own behaviour |
 //! | [`store`] | the log files (truth) and sled (state and indexes, rebuildable) |
+//! | [`audit`] | a whole ledger from its public tiles: checked, copied, compared |
 //! | [`health`], [`metrics`] | what a node says of itself |
 //! | [`consensus`] | the pool, the Malachite engine, cosigning, asking witnesses |
 //! | [`net`] | the swarm that spreads records and cosignatures |
@@ -29,6 +30,8 @@ pub mod verify;
 
 #[cfg(feature = "node")]
 pub mod api;
+#[cfg(feature = "node")]
+pub mod audit;
 #[cfg(feature = "node")]
 pub mod cli;
 #[cfg(feature = "node")]

@@ -246,3 +246,27 @@ pub const STUCK_AGAIN: Duration = Duration::from_secs(60);
 pub const BOOK_STEP_RECORDS: usize = 512;
 /// Between two looks of the book at the log without a question: a question then finds little left to read.
 pub const BOOK_LOOK: Duration = Duration::from_secs(2);
+
+// Audits and copies of a whole ledger.
+
+/// Tiles that are on the way at once: enough that a distant node keeps two cores busy, few enough for any file server.
+pub const AUDIT_FETCHERS: usize = 4;
+/// Checked bundles that wait behind each of them: 4,096 leaves in all, 64 MiB of the largest ones.
+pub const AUDIT_BUNDLES_AHEAD: usize = 4;
+/// Bundles whose signatures are verified in one go, 4,096 leaves: long enough that no core waits for another.
+pub const AUDIT_BATCH_BUNDLES: u64 = 16;
+/// Leaves between two snapshots of an audit that goes on, a few seconds of work; a long ledger has fewer (a third of what was
+/// done is the most that is lost), for a snapshot grows with it.
+pub const AUDIT_SNAPSHOT_LEAVES: u64 = 50_000;
+/// Bundles that are read in search of the block entry behind a leaf: more than the largest block of the default policy.
+pub const AUDIT_ENTRY_BUNDLES: u64 = 32;
+/// From a request to the last byte of its answer: a bundle of the largest records over a slow line.
+pub const AUDIT_ANSWER_WAIT: Duration = Duration::from_secs(60);
+/// A host that takes no connection in this time is down.
+pub const AUDIT_CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// A request that fails is sent so often in all: a node that restarts is back by then.
+pub const AUDIT_TRIES: u32 = 4;
+/// Before the second try; it doubles.
+pub const AUDIT_TRY_PAUSE: Duration = Duration::from_millis(500);
+/// A policy file: 22 validators and a log line are below 8 KiB.
+pub const POLICY_FILE_BYTES_MAX: usize = 64 * 1024;

@@ -6,6 +6,8 @@ mod it {
     #[cfg(feature = "node")]
     mod api;
     #[cfg(feature = "node")]
+    mod audit;
+    #[cfg(feature = "node")]
     mod cluster;
     #[cfg(feature = "node")]
     mod commands;

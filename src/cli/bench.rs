@@ -8,6 +8,7 @@
 //!    committed and on disk. CPU time of the node processes comes from /proc.
 //! 5. Memory, then a clean stop and the folders' sizes.
 
+mod audit;
 mod floors;
 mod load;
 mod prepare;
@@ -30,6 +31,8 @@ const READY_WAIT: Duration = Duration::from_secs(60);
 enum BenchCommand {
     /// Ask a ledger of many records, alone and beside writes
     Query(query::QueryArgs),
+    /// Check a whole ledger of many records, beside what its signatures alone cost
+    Audit(audit::AuditArgs),
 }
 
 #[derive(Debug, Args)]
@@ -38,7 +41,8 @@ enum BenchCommand {
     after_help = "Examples:
   sharelog bench --records 20000 --out bench.json
   sharelog bench --network /tmp/net --agencies 32 --json
-  sharelog bench query --records 100000"
+  sharelog bench query --records 100000
+  sharelog bench audit --records 100000"
 )]
 pub struct BenchArgs {
     #[command(subcommand)]
@@ -79,8 +83,10 @@ struct Network {
 }
 
 pub fn run(args: &BenchArgs, global: &Global) -> Result<()> {
-    if let Some(BenchCommand::Query(args)) = &args.command {
-        return query::run(args, global);
+    match &args.command {
+        Some(BenchCommand::Query(args)) => return query::run(args, global),
+        Some(BenchCommand::Audit(args)) => return audit::run(args, global),
+        None => {}
     }
     let before = floors::measure()?;
     eprintln!("floors measured: {:.0} verify_strict/s on one core", before.verify_per_s);

@@ -1,4 +1,4 @@
-//! `sharelog export`: what others read.
+//! `sharelog export`: what others read: the catalogue, and the ledger as a folder of tiles.
 //!
 //! The catalogue goes out as DCAT 3 in JSON-LD. Terms of DCAT and Dublin Core are used where there are any: identifier, title,
 //! description, publisher, accrualPeriodicity (EU authority table), theme, version, and a distribution for each format. The
@@ -6,11 +6,14 @@
 //! (name and type), system, grade. `sharelog import datasets` reads the file back.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use crate::audit::copy::copy;
+use crate::audit::source::Url;
 use crate::cli::Global;
+use crate::cli::audit::{advance, bar, refused};
 use crate::cli::client::{Client, escaped};
 use crate::cli::failure::Failure;
 use crate::cli::import::catalogue_file::{FREQUENCIES, FREQUENCY_TABLE, VOCABULARY};
@@ -26,6 +29,8 @@ pub enum ExportCommand {
     Catalogue(CatalogueArgs),
     /// Write the verifier of evidence files as one page, for any browser, without a network
     Verifier(VerifierArgs),
+    /// Write the whole ledger as static files: checkpoint, tiles, entries, policy and genesis
+    Tiles(TilesArgs),
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +69,20 @@ pub struct CatalogueArgs {
     out: PathBuf,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "Any file server can carry the folder, and any C2SP tlog-tiles client read it; `sharelog audit DIR`
+checks it. Run it again to go on after an interruption, or to bring the folder up to date: what is there and good is kept. Every
+tile and entry is checked against the checkpoint's root before it is written; who signed the checkpoint is for the audit.
+
+Examples:
+  sharelog export tiles copy
+  sharelog export tiles /srv/www/ledger --node http://127.0.0.1:8600 --json")]
+pub struct TilesArgs {
+    /// The folder; it is made, or gone on with
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+}
+
 /// Members of a dataset that DCAT has no term for.
 const OWN: [&str; 8] = ["bar", "class", "conditions", "duty", "grade", "items", "purposes", "system"];
 
@@ -71,12 +90,40 @@ const OWN: [&str; 8] = ["bar", "class", "conditions", "duty", "grade", "items", 
 /// [`Failure`].
 pub fn run(command: &ExportCommand, global: &Global) -> anyhow::Result<()> {
     match command {
-        ExportCommand::Catalogue(args) => export_catalogue(args, global),
+        ExportCommand::Catalogue(args) => catalogue_file(args, global),
         ExportCommand::Verifier(args) => verifier(args, global),
+        ExportCommand::Tiles(args) => tiles(args, global),
     }
 }
 
-fn export_catalogue(args: &CatalogueArgs, global: &Global) -> anyhow::Result<()> {
+fn tiles(args: &TilesArgs, global: &Global) -> anyhow::Result<()> {
+    let bar = bar("copying");
+    let copied = copy(&Url::new(&global.node), &args.dir, &mut |done, all| advance(&bar, done, all));
+    bar.finish_and_clear();
+    let copied = copied.map_err(|error| refused(error.into(), &global.node, global))?;
+    let told = object([
+        ("dir", args.dir.display().to_string().into()),
+        ("kept", copied.kept.into()),
+        ("ledger", copied.ledger.as_str().into()),
+        ("root", copied.root.to_hex().into()),
+        ("size", copied.size.into()),
+        ("written", copied.written.into()),
+    ]);
+    show(global, &told, |_| {
+        format!(
+            "{}: {} at size {}, {} tiles and bundles written, {} kept; check it with\n  sharelog audit {} --genesis HASH",
+            args.dir.display(),
+            copied.ledger,
+            copied.size,
+            copied.written,
+            copied.kept,
+            args.dir.display()
+        )
+    });
+    Ok(())
+}
+
+fn catalogue_file(args: &CatalogueArgs, global: &Global) -> anyhow::Result<()> {
     let client = Client::new(global)?;
     let origin = client.genesis()?.origin;
     let filter = args.agency.as_ref().map_or_else(String::new, |agency| format!("?agency={}", escaped(agency)));
@@ -156,7 +203,7 @@ fn own_value(name: &str, value: &Value) -> Value {
 }
 
 /// All of the file or nothing.
-fn write(path: &std::path::Path, value: &Value) -> Result<(), Failure> {
+fn write(path: &Path, value: &Value) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::Unreadable(format!("writing {}: {error}", path.display()));
     let json: serde_json::Value = serde_json::from_str(&value.to_jcs()).expect("JCS is JSON");
     let beside = with_suffix(path, ".part");

@@ -3,6 +3,8 @@
 use std::io;
 use std::process::ExitCode;
 
+use crate::audit::AuditError;
+use crate::audit::source::SourceError;
 use crate::config::ConfigError;
 use crate::core::refusal::{Code, Refusal};
 use crate::keystore::KeyError;
@@ -65,6 +67,17 @@ fn exit_code(error: &anyhow::Error) -> u8 {
                 KeyError::Invalid { .. } => 3,
             })
         };
+        let audit = || {
+            cause.downcast_ref::<AuditError>().map(|error| match error {
+                AuditError::Unsound(_) => 1,
+                AuditError::Incomparable(_) => 2,
+                AuditError::Source(SourceError::Unreachable { .. } | SourceError::Refused { .. }) => 4,
+                AuditError::Source(SourceError::Unreadable { .. })
+                | AuditError::Io { .. }
+                | AuditError::Unreadable { .. }
+                | AuditError::RulesUnknown { .. } => 6,
+            })
+        };
         let store = || cause.downcast_ref::<StoreError>().map(|_| 6);
         let local = || {
             cause.downcast_ref::<LocalError>().map(|error| match error {
@@ -78,7 +91,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
                 _ => 6,
             })
         };
-        failure.or_else(config).or_else(key).or_else(store).or_else(local).or_else(io)
+        failure.or_else(config).or_else(key).or_else(audit).or_else(store).or_else(local).or_else(io)
     });
     known.unwrap_or(BUG)
 }

@@ -77,6 +77,17 @@ impl MemoryRows {
             };
         }
     }
+
+    /// All rows, ascending by (table, key).
+    pub fn iter(&self) -> impl Iterator<Item = (Table, &str, &Value)> {
+        self.0.iter().map(|((table, key), value)| (*table, key.as_str(), value.as_ref()))
+    }
+}
+
+impl FromIterator<(Table, String, Value)> for MemoryRows {
+    fn from_iter<I: IntoIterator<Item = (Table, String, Value)>>(rows: I) -> Self {
+        MemoryRows(rows.into_iter().map(|(table, key, value)| ((table, key), Arc::new(value))).collect())
+    }
 }
 
 impl Rows for MemoryRows {

@@ -10,13 +10,13 @@ mod sharing;
 use std::sync::Arc;
 
 pub use agencies::{
-    AGENCY, AgencyRow, Membership, ROLE, Status, acting_authorities, add_authority, add_open, authorities, covering_authority, covers,
-    end_of_chain, end_open, hand_over_open, open_count, put_agency, put_authorities, remove_authority, stands_for,
+    AGENCY, AgencyRow, Membership, OPEN, ROLE, Status, acting_authorities, add_authority, add_open, authorities, covering_authority,
+    covers, end_of_chain, end_open, hand_over_open, open_count, put_agency, put_authorities, remove_authority, stands_for,
 };
 
 pub use nodes::{
-    Reach, ReachRow, admitted_nodes, all_validators, changed_in_block, followers, put_admitted_nodes, put_changed, put_first_validators,
-    put_reach, put_set, set_heights, validator_set,
+    NODE, Reach, ReachRow, VALIDATOR, VALIDATORS, admitted_nodes, all_validators, changed_in_block, followers, put_admitted_nodes,
+    put_changed, put_first_validators, put_reach, put_set, set_heights, validator_set,
 };
 
 pub use sharing::{DutyRow, USE, extension_max, limit, pauses_on_supplement, utc_offset_minutes, working_days};
@@ -39,6 +39,15 @@ pub const POLICY: Table = Table("policy");
 pub const PUBLIC: Table = Table("public");
 pub const RECORD: Table = Table("record");
 pub const TERRITORY: Table = Table("territory");
+
+/// All tables, ascending by name.
+const ALL: [Table; 17] =
+    [AGENCY, BATCH, CALENDAR, DATASET, DUTY, KEY, NAME, NODE, OPEN, POLICY, PUBLIC, RECORD, ROLE, TERRITORY, USE, VALIDATOR, VALIDATORS];
+
+/// The table of this name.
+pub fn named(name: &str) -> Option<Table> {
+    ALL.into_iter().find(|table| table.0 == name)
+}
 
 /// Row of [`POLICY`]: the whole body.
 const POLICY_BODY: &str = "body";

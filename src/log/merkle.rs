@@ -20,6 +20,15 @@ pub fn empty_root() -> Hash {
     Hash::of(b"")
 }
 
+/// The root of a complete subtree over `hashes`, whose number is a power of two.
+pub fn subtree_root(hashes: &[Hash]) -> Hash {
+    if let [hash] = hashes {
+        return *hash;
+    }
+    let (left, right) = hashes.split_at(hashes.len() / 2);
+    node_hash(&subtree_root(left), &subtree_root(right))
+}
+
 /// Stored hashes of complete subtrees: node (level, index) covers leaves `index * 2^level` up to `(index + 1) * 2^level`.
 pub trait NodeHashes {
     type Error;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::core::hash::Hash;
 use crate::limits::TILES_CACHED_MAX;
-use crate::log::merkle::{Frontier, NodeHashes, node_hash};
+use crate::log::merkle::{Frontier, NodeHashes, subtree_root};
 use crate::store::StoreError;
 
 pub const TILE_WIDTH: usize = 256;
@@ -21,15 +21,6 @@ const HASH_BYTES: usize = 32;
 pub type TileId = (u32, u64);
 /// The hashes of a tile; 256 of them in a full one.
 pub type Tile = Arc<Vec<Hash>>;
-
-/// The root of a complete subtree over `hashes`, whose number is a power of two.
-fn subtree_root(hashes: &[Hash]) -> Hash {
-    if let [hash] = hashes {
-        return *hash;
-    }
-    let (left, right) = hashes.split_at(hashes.len() / 2);
-    node_hash(&subtree_root(left), &subtree_root(right))
-}
 
 /// The hash that stands for a full tile in the one above it.
 pub fn tile_root(tile: &Tile) -> Hash {

@@ -1,6 +1,6 @@
 //! The store on a real disk: reopening, torn tails, damage, a sled that is gone or wrong, and what all of it costs.
 
-mod ledger;
+pub mod ledger;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Inner to outer: a module may use itself and those before it.
-const LAYERS: [&str; 19] = [
+const LAYERS: [&str; 20] = [
     "core",
     "locale",
     "log",
     "verify",
     "limits",
     "store",
+    "audit",
     "health",
     "metrics",
     "consensus",

@@ -11,7 +11,7 @@ use crate::core::state::{Changes, Rows, Table};
 use crate::core::tables::{RegisteredKey, WRITTEN, put_keys, put_public, text, with};
 
 pub const AGENCY: Table = Table("agency");
-const OPEN: Table = Table("open");
+pub const OPEN: Table = Table("open");
 pub const ROLE: Table = Table("role");
 
 /// Row of [`ROLE`]: the agencies that hold a trusted authority key and are not retired, ascending.

@@ -17,19 +17,21 @@ use sharelog::store::{Block, Reader, Writer, open};
 pub const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 const VALIDATORS: u8 = 4;
 
+#[derive(Clone)]
 pub struct Ledger {
     pub genesis: Arc<Genesis>,
     /// Makes uids and block times.
     count: u64,
 }
 
-fn secret(owner: u8, which: u8) -> SecretKey {
+/// A validator's keys are its 1 (consensus), 2 (cosigner), 3 (peer) and 4 (publication).
+pub fn secret(owner: u8, which: u8) -> SecretKey {
     let mut seed = [which; 32];
     seed[0] = owner;
     SecretKey::from_seed(&seed)
 }
 
-fn agency_name(number: u8) -> String {
+pub fn agency_name(number: u8) -> String {
     format!("agency-{number}")
 }
 
@@ -150,6 +152,29 @@ impl Ledger {
         let basis: Vec<_> = (0..7).map(|number| format!("{number}{}", "x".repeat(1_999))).collect();
         let body = object([("basis", strings(basis)), ("id", id.as_str().into()), ("title", "A duty".into())]);
         self.record(by, Kind::DutyDeclare, Role::Office, vec![], body)
+    }
+
+    /// One whose leaf has just so many bytes, 15,000 or more.
+    pub fn duty_of_bytes(&mut self, by: u8, bytes: usize) -> Arc<Record> {
+        let id = format!("{}:long-duty", agency_name(by));
+        let mut of = |last: usize| {
+            let basis: Vec<_> = (0..7).map(|number| format!("{number}{}", "x".repeat(1_999))).chain(["y".repeat(last)]).collect();
+            let body = object([("basis", strings(basis)), ("id", id.as_str().into()), ("title", "A duty".into())]);
+            self.record(by, Kind::DutyDeclare, Role::Office, vec![], body)
+        };
+        let least = of(1).leaf().len();
+        of(1 + bytes - least)
+    }
+
+    /// A duty under the name of an office key that did not sign it.
+    pub fn signed_by_another(&mut self, by: u8) -> Arc<Record> {
+        let origin = self.genesis.origin.clone();
+        let good = self.duty(by);
+        let name = agency_key_name(&origin, &agency_name(by), Role::Office);
+        let vkey = VerifierKey::new(name, Algorithm::Ed25519, agency_secret(by, Role::Office).public()).unwrap();
+        let (at, uid) = (self.genesis.created, good.uid.clone());
+        let draft = Draft { at, by: agency_name(by), kind: good.kind, refs: vec![], uid, body: good.body_value() };
+        Arc::new(Record::parse(draft.sign(&origin, &[(&vkey, &agency_secret(by, Role::Head))]).as_bytes(), &origin).unwrap())
     }
 
     /// A dataset of agency 1, a request of agency 2 and the agreeing answer, whose id is the grant.
