@@ -210,7 +210,7 @@ impl Load<'_> {
         let mut log = Vec::new();
         let mut count = 0;
         while !stop.load(Ordering::Relaxed) {
-            let note = duty(self.origin, agency, &format!("{}-{count}", self.prefix), key);
+            let note = duty(self.origin, agency, &format!("{}-{writer}-{count}", self.prefix), key);
             let outcome = submit(&agent, &self.urls[(writer + count) % self.urls.len()], &note);
             if matches!(outcome, Outcome::Unknown) {
                 std::thread::sleep(Duration::from_millis(20));
