@@ -228,6 +228,8 @@ impl Audit<'_> {
             }
             Ok(())
         })?;
+        replay.take(Vec::new())?;
+        progress(replay.reached.head.size, tree.size());
         let (open, head) = (replay.open_leaves(), &replay.reached.head);
         if open > 0 || head.height == 0 {
             let found = format!("{open} leaves behind the last block entry, of block {}", head.height);

@@ -1,7 +1,7 @@
 //! Executing the ledger again from its leaves, block by block, from the genesis rows or from a snapshot.
 //!
-//! The signatures of a batch of leaves are verified in parallel under the keys of the state before it; whatever rests on a
-//! key of the same batch is left to the rules. Everything else is [`execution::replay`], the nodes' own path: form, rules,
+//! The signatures of a batch of leaves are verified on all cores while the batch before it is executed, under the keys of the
+//! state before both; whatever rests on a later key is left to the rules. Everything else is [`execution::replay`], the nodes' own path: form, rules,
 //! state hash, validator sets and the entry byte for byte.
 
 use std::collections::HashMap;
@@ -46,16 +46,18 @@ impl Reached {
 pub struct Replay<'a> {
     genesis: &'a Genesis,
     pub reached: Reached,
+    /// The newest batch, its signatures verified.
+    next: Vec<Leaf>,
     /// Leaves behind the newest block entry.
     open: Vec<Leaf>,
 }
 
 impl<'a> Replay<'a> {
     pub fn new(genesis: &'a Genesis, reached: Reached) -> Self {
-        Replay { genesis, reached, open: Vec::new() }
+        Replay { genesis, reached, next: Vec::new(), open: Vec::new() }
     }
 
-    /// Takes the leaves that follow, and executes each block that they complete.
+    /// Takes the leaves that follow, and executes each block that those before them complete; no leaves follow the last ones.
     ///
     /// # Errors
     /// [`AuditError`]: the first record or block that is not sound, or is under newer rules than this program has.
@@ -64,7 +66,14 @@ impl<'a> Replay<'a> {
             Content::Record(record) => Some(record.clone()),
             _ => None,
         };
-        execution::verify_signatures(&self.reached.rows, &leaves.iter().filter_map(record).collect::<Vec<_>>());
+        let records: Vec<_> = leaves.iter().filter_map(record).collect();
+        let wanted = execution::wanted_signatures(&self.reached.rows, &records);
+        let batch = std::mem::replace(&mut self.next, leaves);
+        let ((), executed) = rayon::join(|| execution::verify(&wanted), || self.execute_all(batch));
+        executed
+    }
+
+    fn execute_all(&mut self, leaves: Vec<Leaf>) -> Result<(), AuditError> {
         for leaf in leaves {
             match leaf.content {
                 Content::Entry => self.execute(&leaf)?,

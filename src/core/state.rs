@@ -3,7 +3,7 @@
 //! A row is (table, key) to a JSON value. The state hash is a chain over the changes of each block; it finds divergence
 //! between nodes and proves no snapshot. Tables and rows are listed in `tests/vectors/SPEC.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::core::hash::Hash;
@@ -64,35 +64,44 @@ pub fn next_state(previous: &Hash, changes: &Changes) -> Hash {
     Hash::of_parts(&[b"sharelog/state/v1\n", previous.as_bytes(), changes.to_jcs().as_bytes()])
 }
 
-/// Rows in memory.
+/// Rows in memory; of some hundred thousand, one is found by one look.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryRows(BTreeMap<(Table, String), Arc<Value>>);
+pub struct MemoryRows(BTreeMap<Table, HashMap<String, Arc<Value>>>);
 
 impl MemoryRows {
     pub fn apply(&mut self, changes: &Changes) {
-        for (row, value) in &changes.0 {
+        for ((table, key), value) in &changes.0 {
+            let rows = self.0.entry(*table).or_default();
             match value {
-                Some(value) => self.0.insert(row.clone(), value.clone()),
-                None => self.0.remove(row),
+                Some(value) => rows.insert(key.clone(), value.clone()),
+                None => rows.remove(key),
             };
         }
     }
 
     /// All rows, ascending by (table, key).
     pub fn iter(&self) -> impl Iterator<Item = (Table, &str, &Value)> {
-        self.0.iter().map(|((table, key), value)| (*table, key.as_str(), value.as_ref()))
+        self.0.iter().flat_map(|(table, rows)| {
+            let mut rows: Vec<_> = rows.iter().map(|(key, value)| (*table, key.as_str(), value.as_ref())).collect();
+            rows.sort_unstable_by_key(|(_, key, _)| *key);
+            rows
+        })
     }
 }
 
 impl FromIterator<(Table, String, Value)> for MemoryRows {
     fn from_iter<I: IntoIterator<Item = (Table, String, Value)>>(rows: I) -> Self {
-        MemoryRows(rows.into_iter().map(|(table, key, value)| ((table, key), Arc::new(value))).collect())
+        let mut tables: BTreeMap<Table, HashMap<String, Arc<Value>>> = BTreeMap::new();
+        for (table, key, value) in rows {
+            tables.entry(table).or_default().insert(key, Arc::new(value));
+        }
+        MemoryRows(tables)
     }
 }
 
 impl Rows for MemoryRows {
     fn get(&self, table: Table, key: &str) -> Option<Arc<Value>> {
-        self.0.get(&(table, key.to_owned())).cloned()
+        self.0.get(&table)?.get(key).cloned()
     }
 }
 

@@ -239,6 +239,14 @@ fn parse_all(
 /// Verifies the records' signatures in parallel under the keys that `rows` hold; the outcomes stay with the records, so
 /// that `apply` finds them. A signature by a key that comes later in the same block is left to `apply`.
 pub fn verify_signatures(rows: &dyn Rows, records: &[Arc<Record>]) {
+    verify(&wanted_signatures(rows, records));
+}
+
+/// A signature line that is to be verified: record, line, key.
+pub type Wanted = (Arc<Record>, usize, PublicKey);
+
+/// The lines that are not verified yet and whose keys `rows` hold.
+pub fn wanted_signatures(rows: &dyn Rows, records: &[Arc<Record>]) -> Vec<Wanted> {
     let mut keys: BTreeMap<(&str, Role, KeyId), Option<PublicKey>> = BTreeMap::new();
     let mut wanted = Vec::new();
     for record in records.iter().filter(|record| record.signatures_verified() < record.signatures.len()) {
@@ -248,10 +256,15 @@ pub fn verify_signatures(rows: &dyn Rows, records: &[Arc<Record>]) {
                 keys.find(|key| key.role == line.role && key.vkey.id() == line.id).map(|key| *key.vkey.public())
             };
             if let Some(key) = *keys.entry((&line.agency, line.role, line.id)).or_insert_with(find) {
-                wanted.push((record, index, key));
+                wanted.push((record.clone(), index, key));
             }
         }
     }
+    wanted
+}
+
+/// Verifies these in parallel; the outcomes stay with the records.
+pub fn verify(wanted: &[Wanted]) {
     if wanted.is_empty() {
         return;
     }

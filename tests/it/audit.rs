@@ -95,7 +95,7 @@ fn a_good_ledger_is_sound_from_a_folder_and_from_an_address_and_later_audits_che
 #[test]
 fn an_interrupted_audit_goes_on_where_it_stopped_and_a_damaged_snapshot_only_costs_time() {
     let state = tempfile::tempdir().unwrap();
-    let chain = Chain::of_size(4_700);
+    let chain = Chain::of_size(8_900);
     let genesis = chain.ledger.genesis.clone();
     let whole = chain.files(&ALL);
     let mut torn = whole.clone();
