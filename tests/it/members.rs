@@ -120,6 +120,13 @@ fn wait_cosigner(network: &mut TestNetwork, agency: &str) {
 #[test]
 fn from_four_validators_to_seven_and_back_under_load() {
     let mut network = TestNetwork::start();
+    let genesis = network.net.genesis_hash.clone();
+    let key = network.key("agency-0", "office");
+    let early = super::network::duty(&network.net.origin, "agency-0", "of-the-first-four", &key);
+    assert_eq!(network.net.post(0, &early, "?wait=committed").unwrap().0, 200);
+    let early = super::network::record_id(&early).to_hex();
+    let old = network.path("old.evidence.json").display().to_string();
+    send(&network, &["evidence", &early, "-o", &old]);
     let newcomers: Vec<_> = (4..7).map(|index| new_home(&mut network, &format!("node{index}"), &format!("agency-{index}"), &[])).collect();
     for index in &newcomers {
         admit(&network, *index);
@@ -164,12 +171,18 @@ fn from_four_validators_to_seven_and_back_under_load() {
     assert!(refused.as_ref().is_err_and(|(status, text)| *status == 5 && text.contains("R-VALIDATOR-8")), "{refused:?}");
     // Evidence of a record that the last of all sets admitted proves every handover from the genesis on.
     let id = super::network::record_id(&note).to_hex();
-    let (file, genesis) = (network.path("handed-over.evidence.json"), network.net.genesis_hash.clone());
+    let file = network.path("handed-over.evidence.json");
     send(&network, &["evidence", &id, "-o", &file.display().to_string()]);
     let verdict = send(&network, &["verify", &file.display().to_string(), "--genesis", &genesis]);
     assert_eq!(verdict.get("ok"), Some(&Value::Bool(true)), "{}", verdict.to_jcs());
     let evidence = sharelog::core::json::parse(&std::fs::read(&file).unwrap(), sharelog::core::json::Strings::WithNotes).unwrap();
     assert_eq!(evidence.get("handovers").unwrap().as_array().unwrap().len(), 6);
+    // What the first four signed stands, also beside the checkpoint of the last four.
+    let verdict = send(&network, &["verify", &old, "--genesis", &genesis]);
+    assert_eq!(verdict.get("ok"), Some(&Value::Bool(true)), "{}", verdict.to_jcs());
+    let (state, url) = (network.path("audits").display().to_string(), network.net.nodes[0].http.clone());
+    let audited = send(&network, &["audit", &url, "--genesis", &genesis, "--state", &state]);
+    assert_eq!(audited.get("sets").and_then(Value::as_u64), Some(7), "{}", audited.to_jcs());
 }
 
 #[test]
@@ -239,9 +252,14 @@ fn twenty_followers_replicate_serve_and_forward() {
     network.settle(SETTLE);
     judge(&network, &log, &[]);
     // One that is taken off the list hears no more.
-    let peer = network.net.ask(0, "/api/v1/status").unwrap();
-    let peers = peer.get("peers").unwrap().as_array().unwrap();
-    assert_eq!(peers.iter().filter(|peer| peer.get("connected") == Some(&Value::Bool(true))).count(), 23, "{peers:?}");
+    let connected = |status: &Value| {
+        let peers = status.get("peers").and_then(Value::as_array).unwrap_or_default();
+        peers.iter().filter(|peer| peer.get("connected") == Some(&Value::Bool(true))).count()
+    };
+    let all = network.net.wait_until("connections to all", Duration::from_secs(30), |net| {
+        net.ask(0, "/api/v1/status").is_ok_and(|status| connected(&status) == 23)
+    });
+    all.unwrap();
     let part = std::fs::read(network.net.nodes[23].home.join("part.json")).unwrap();
     let part = sharelog::core::json::parse(&part, sharelog::core::json::Strings::Strict).unwrap();
     let peer = part.get("follower").unwrap().get("peer").unwrap().as_str().unwrap().to_owned();
