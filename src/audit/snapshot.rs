@@ -23,8 +23,8 @@ use crate::core::genesis::Genesis;
 use crate::core::hash::Hash;
 use crate::core::json::{self, Strings, Value, object, strings};
 use crate::core::refusal::{Code, Refusal};
+use crate::core::rules;
 use crate::core::state::{MemoryRows, Table};
-use crate::core::tables;
 use crate::log::merkle::Frontier;
 use crate::store::Head;
 
@@ -102,7 +102,7 @@ fn row(line: &str) -> Option<(Table, String, Value)> {
         return None;
     };
     let [table, key, value] = <[Value; 3]>::try_from(members).ok()?;
-    Some((tables::named(table.as_str()?)?, key.as_str()?.to_owned(), value))
+    Some((rules::table(table.as_str()?)?, key.as_str()?.to_owned(), value))
 }
 
 /// Writes a snapshot in place of an older one.

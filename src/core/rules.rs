@@ -47,7 +47,7 @@ use crate::core::limits::AT_AHEAD_MS_MAX;
 use crate::core::policy::Policy;
 use crate::core::record::Record;
 use crate::core::refusal::{Code, Refusal};
-use crate::core::state::{Changes, Rows};
+use crate::core::state::{Changes, Rows, Table};
 use crate::core::tables::{self, AgencyRow, Reach, ReachRow, RecordRow, Status};
 use crate::core::time::Time;
 use crate::core::validators::ValidatorSet;
@@ -277,6 +277,11 @@ pub fn policy(state: &dyn Rows) -> Policy {
 /// The rule set of `height`, which is not below the newest applied block.
 pub fn rules_in_force(state: &dyn Rows, height: u64) -> u64 {
     tables::rules_in_force(state, height)
+}
+
+/// The table of the state with this name.
+pub fn table(name: &str) -> Option<Table> {
+    tables::named(name)
 }
 
 /// The validator set that judges `height`.
