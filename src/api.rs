@@ -27,6 +27,7 @@ pub(crate) mod server;
 mod state;
 mod stream;
 mod submit;
+mod tiles;
 
 use std::sync::{Arc, Mutex};
 
@@ -36,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::problem::Failed;
 use crate::api::routes::Routes;
+use crate::api::tiles::Tiles;
 use crate::consensus::checkpoints::Checkpoints;
 use crate::consensus::misbehaviours::Misbehaviours;
 use crate::consensus::pool::Pool;
@@ -74,7 +76,7 @@ pub async fn serve(api: Arc<Api>, listener: TcpListener, stop: CancellationToken
     let reads = Arc::new(Semaphore::new(HTTP_READS_MAX));
     let submits = Arc::new(Semaphore::new(HTTP_SUBMITS_MAX));
     let questions = Arc::new(Semaphore::new(HTTP_QUESTIONS_MAX));
-    let shared = Arc::new(Shared { api, stop: stop.clone(), reads, questions, submits, sealed: Arc::default() });
+    let shared = Arc::new(Shared { api, stop: stop.clone(), reads, questions, submits, sealed: Arc::default(), tiles: Tiles::default() });
     server::run(Arc::new(Routes::new(shared)), listener, stop).await
 }
 
@@ -85,6 +87,7 @@ struct Shared {
     reads: Arc<Semaphore>,
     questions: Arc<Semaphore>,
     submits: Arc<Semaphore>,
+    tiles: Tiles,
     /// The newest block that a submission was answered from.
     sealed: Arc<Mutex<Option<Arc<Sealed>>>>,
 }

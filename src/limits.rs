@@ -136,6 +136,8 @@ pub const HTTP_CONNECTIONS_PER_ADDRESS_MAX: usize = 64;
 pub const HTTP_STOP_WAIT: Duration = Duration::from_secs(5);
 /// Between two accepts after the system refused one, so that a lack of file descriptors does not spin.
 pub const HTTP_ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Bytes of full tiles and bundles kept in memory for those who ask next.
+pub const HTTP_TILES_BYTES_MAX: usize = 32 << 20;
 /// Reads of the store that run at once; others wait their turn, and consensus keeps its share of the machine.
 pub const HTTP_READS_MAX: usize = 64;
 /// Questions over the whole book that are answered at once: each keeps a core busy, and consensus needs one.

@@ -11,6 +11,7 @@ use crate::api::Shared;
 use crate::api::parameters::{Parameters, Segment};
 use crate::api::problem::Failed;
 use crate::api::reply;
+use crate::api::tiles::FullTile;
 use crate::core::json::{Value, object};
 use crate::core::key::{Algorithm, VerifierKey, cosigner_key_name};
 use crate::core::refusal::{Code, Refusal};
@@ -95,6 +96,9 @@ pub async fn tile(State(shared): State<Arc<Shared>>, Segment(rest): Segment) -> 
     if end_of(&name).is_none_or(|end| end > size) {
         return Err(nothing(&format!("a tile within the public size, {size}")).into());
     }
+    if let Some(kept) = shared.tiles.get(&name) {
+        return Ok(reply::tagged(reply::BYTES, kept.bytes, &kept.tag));
+    }
     let TileName { level, index, width } = name;
     let bytes = shared
         .read(move |reader| {
@@ -105,7 +109,12 @@ pub async fn tile(State(shared): State<Arc<Shared>>, Segment(rest): Segment) -> 
             bytes.ok_or_else(|| QueryError::not_found(format!("tile {index}"), "a tile within this node's tree"))
         })
         .await?;
-    if u64::from(width) == TILE_WIDTH { Ok(reply::immutable(reply::BYTES, bytes)) } else { Ok(reply::body(reply::BYTES, bytes)) }
+    if u64::from(width) < TILE_WIDTH {
+        return Ok(reply::body(reply::BYTES, bytes));
+    }
+    let full = FullTile { tag: reply::tag_of(&bytes), bytes: bytes.into() };
+    shared.tiles.keep(name, full.clone());
+    Ok(reply::tagged(reply::BYTES, full.bytes, &full.tag))
 }
 
 /// How many leaves the tree has at least when it has this tile; `None` beyond all numbers.

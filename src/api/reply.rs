@@ -35,11 +35,21 @@ pub fn body(content_type: &'static str, bytes: impl Into<Body>) -> Response {
 
 /// An answer that never changes, with its ETag.
 pub fn immutable(content_type: &'static str, bytes: Vec<u8>) -> Response {
-    let tag = format!("\"{}\"", &Hash::of(&bytes).to_hex()[..32]);
+    let tag = tag_of(&bytes);
+    tagged(content_type, bytes, &tag)
+}
+
+/// The ETag of an answer that never changes.
+pub fn tag_of(bytes: &[u8]) -> String {
+    format!("\"{}\"", &Hash::of(bytes).to_hex()[..32])
+}
+
+/// An answer that never changes, whose ETag is known.
+pub fn tagged(content_type: &'static str, bytes: impl Into<Body>, tag: &str) -> Response {
     let mut response = body(content_type, bytes);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(FOREVER));
-    headers.insert(ETAG, HeaderValue::from_str(&tag).expect("hex digits in quotes"));
+    headers.insert(ETAG, HeaderValue::from_str(tag).expect("hex digits in quotes"));
     response
 }
 

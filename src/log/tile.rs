@@ -16,7 +16,7 @@ pub fn entries_path(index: u64, width: u32) -> String {
 }
 
 /// Which tile a path names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TileName {
     /// `None`: a bundle of entries.
     pub level: Option<u32>,
