@@ -75,7 +75,7 @@ impl KeySource {
 /// The folder of keys to come, in that of a node's keys.
 pub const NEXT_DIR: &str = "next";
 /// The folder of keys that were replaced.
-const PAST_DIR: &str = "past";
+pub const PAST_DIR: &str = "past";
 /// Names of a node's key files, `keys/<name>.pem`.
 const NODE_KEYS: [&str; 4] = ["consensus", "cosigner", "publication", "network"];
 

@@ -39,7 +39,7 @@ pub async fn validators(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer {
     Ok(reply::json(&set))
 }
 
-/// What this node met of double votes, proposals and cosignatures: each item is a proof that verifies offline.
+/// What this node's engine met of double votes and proposals: each item is a proof that verifies offline.
 pub async fn misbehaviour(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer {
     let parameters = Parameters::of(&uri, &["agency"])?;
     let agency = parameters.get("agency");

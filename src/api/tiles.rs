@@ -24,7 +24,7 @@ struct Held {
     bytes: usize,
 }
 
-/// The full tiles that were asked for last.
+/// The full tiles that were read from the store last.
 #[derive(Debug, Default)]
 pub struct Tiles(Mutex<Held>);
 

@@ -12,7 +12,7 @@ use crate::core::genesis::peer_id;
 use crate::core::key::{PublicKey, SecretKey};
 use crate::core::rules::{self, NodeState};
 use crate::core::state::Rows;
-use crate::keystore::{KeyError, NodeKeys};
+use crate::keystore::{KeyError, NodeKeys, PAST_DIR};
 
 /// All keys of a home: those in use first, then those to come.
 pub struct HeldKeys {
@@ -20,6 +20,8 @@ pub struct HeldKeys {
     cosigner: Vec<SecretKey>,
     publication: Vec<SecretKey>,
     network: Vec<SecretKey>,
+    /// Whether keys of this home were replaced: a height of the past may name those.
+    has_past: bool,
 }
 
 /// The keys of a member of the validator set.
@@ -69,6 +71,7 @@ impl HeldKeys {
             cosigner: cosigner.into_iter().collect(),
             publication: vec![publication],
             network: vec![network],
+            has_past: dir.join(PAST_DIR).exists(),
         };
         let next = NodeKeys::load_next(dir)?;
         held.consensus.extend(next.consensus);
@@ -81,7 +84,7 @@ impl HeldKeys {
     /// What the node of `agency` with these keys is at `height`, as far as `state` knows.
     ///
     /// # Errors
-    /// Some of the validator's keys are here and others are not.
+    /// Some of the validator's keys are here and others are not, and none was ever replaced.
     pub fn identity(&self, state: &dyn Rows, height: u64, agency: &str) -> Result<Identity> {
         let nodes = rules::nodes(state, height);
         let of_agency = || nodes.iter().filter(|node| node.agency == agency);
@@ -101,6 +104,8 @@ impl HeldKeys {
                 }
                 // Another node of the agency is the validator.
                 (None, _, _, None) => {}
+                // It catches up through heights at which its old keys counted.
+                _ if self.has_past => {}
                 (consensus, cosigner, publication, _) => {
                     let missing = [
                         ("consensus", consensus.is_none()),
@@ -127,4 +132,45 @@ impl HeldKeys {
 
 fn find<'a>(held: &'a [SecretKey], public: &PublicKey) -> Option<&'a SecretKey> {
     held.iter().find(|key| key.public() == *public)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::core::genesis::Genesis;
+    use crate::core::hash::Hash;
+    use crate::keystore::make_dir;
+    use crate::store;
+
+    const GENESIS: &[u8] = include_bytes!("../../tests/vectors/genesis.json");
+
+    /// A key of agency-0 in the vectors' genesis.
+    fn secret(name: &str) -> SecretKey {
+        SecretKey::from_seed(&Hash::of(format!("sharelog/vectors/v1\nagency-0/{name}").as_bytes()).0)
+    }
+
+    #[test]
+    fn a_home_votes_with_the_keys_that_the_ledger_names_and_a_mixed_one_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let genesis = Arc::new(Genesis::parse(GENESIS).unwrap());
+        let (writer, reader) = store::open(&dir.path().join("data"), genesis, 1 << 20).unwrap();
+        let home = |name: &str, consensus: SecretKey| {
+            let keys = dir.path().join(name);
+            let (cosigner, publication, network) = (Some(secret("cosigner")), secret("publication"), secret("network"));
+            NodeKeys { consensus: Some(consensus), cosigner, publication, network }.write(&keys).unwrap();
+            keys
+        };
+        let identity = |keys: &Path| HeldKeys::load(keys).unwrap().identity(&reader, 1, "agency-0");
+        let voting = identity(&home("good", secret("consensus"))).unwrap().voting.unwrap();
+        assert!(!voting.has_just_joined, "the set of the genesis votes from the start");
+        let mixed = home("mixed", SecretKey::from_seed(&[9; 32]));
+        let refused = identity(&mixed).err().expect("another consensus key").to_string();
+        assert!(refused.contains("keys/consensus.pem"), "{refused}");
+        // Its consensus key was replaced, and its data were lost: it passes the old heights as a follower.
+        make_dir(&mixed.join(PAST_DIR)).unwrap();
+        assert!(identity(&mixed).unwrap().voting.is_none());
+        writer.close().unwrap();
+    }
 }
