@@ -562,11 +562,11 @@ fn a_network_is_exported_audited_and_compared_from_the_command_line() {
             .wait_until("300 leaves", std::time::Duration::from_secs(60), |net| net.head(0).is_ok_and(|(_, size)| size > 300))
             .unwrap()
     });
-    network.settle(std::time::Duration::from_secs(60));
+    network.settle(std::time::Duration::from_secs(120));
     let covered = network.net.head(0).unwrap().1;
     network
         .net
-        .wait_until("a checkpoint of them", std::time::Duration::from_secs(30), |net| {
+        .wait_until("a checkpoint of them", std::time::Duration::from_secs(60), |net| {
             let size = |index| net.ask(index, "/api/v1/status").ok()?.get("checkpoint")?.get("size")?.as_u64();
             (0..4).all(|index| size(index) >= Some(covered))
         })

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::judge::{Watcher, judge};
 use super::network::{Load, TestNetwork, check_load};
 
-const SETTLE: Duration = Duration::from_secs(60);
+const SETTLE: Duration = Duration::from_secs(120);
 
 /// xorshift64*: a schedule that a printed seed replays.
 struct Seeded(u64);
@@ -60,8 +60,8 @@ fn a_node_that_was_down_catches_up_and_votes_again() {
         std::thread::sleep(Duration::from_secs(3));
         let (_, size) = network.net.head(0).unwrap();
         network.net.start(3).unwrap();
-        network.net.wait_size(3, size, Duration::from_secs(30)).unwrap();
-        network.net.wait_ready(3, Duration::from_secs(30)).unwrap();
+        network.net.wait_size(3, size, Duration::from_secs(60)).unwrap();
+        network.net.wait_ready(3, Duration::from_secs(60)).unwrap();
     });
     // With another one gone, nothing goes on without the vote of the one that came back.
     network.net.kill(0);
@@ -117,10 +117,10 @@ fn two_of_four_down_halts_and_goes_on_when_one_returns() {
     let committed = |net: &mut sharelog::node::local::LocalNetwork, node: usize| {
         net.ask(node, &path).is_ok_and(|record| record.get("status").and_then(|status| status.as_str()) == Some("committed"))
     };
-    network.net.wait_until("the commit", Duration::from_secs(30), |net| committed(net, 0)).unwrap();
+    network.net.wait_until("the commit", Duration::from_secs(60), |net| committed(net, 0)).unwrap();
     // The one that was down when the record was spread ends with it.
     network.net.start(3).unwrap();
-    network.net.wait_until("the record at the last to return", Duration::from_secs(30), |net| committed(net, 3)).unwrap();
+    network.net.wait_until("the record at the last to return", Duration::from_secs(60), |net| committed(net, 3)).unwrap();
     network.settle(SETTLE);
     judge(&network, &Vec::new(), &[]);
 }

@@ -174,7 +174,7 @@ fn every_kind_is_made_by_its_command_and_every_question_is_answered() {
     let roads = catalogue(&office);
     let (grant, delivery) = sharing(&office);
     let finding = inspection(&office);
-    office.network.settle(std::time::Duration::from_secs(60));
+    office.network.settle(std::time::Duration::from_secs(120));
 
     let page = office.network.net.ask(0, "/api/v1/records?limit=1000").unwrap();
     let records = page.get("items").unwrap().as_array().unwrap();

@@ -27,7 +27,7 @@ fn with_a_liar(fault: &str, reason: &str) {
     let load = Load { origin: &origin, urls: honest.clone(), keys, prefix: "liar" };
     let (seen, log) = Watcher::watch(&honest, || {
         let (log, ()) = load.run(|| std::thread::sleep(Duration::from_secs(12)));
-        network.settle(Duration::from_secs(60));
+        network.settle(Duration::from_secs(120));
         log
     });
     check_load(&log, start);
@@ -74,7 +74,7 @@ fn a_block_that_missed_its_first_round_is_proposed_again() {
     }
     let repeated: u64 = (0..4).map(|node| metric(&network, node, "sharelog_proposals_repeated_total")).sum();
     assert!(repeated > 0, "no block was proposed again: void");
-    network.settle(Duration::from_secs(60));
+    network.settle(Duration::from_secs(120));
     let page = network.net.ask(2, "/api/v1/blocks?limit=1000").unwrap();
     let rounds: Vec<_> = page.get("items").and_then(|items| items.as_array()).unwrap().iter().map(round).collect();
     assert!(rounds.iter().all(|round| *round > 0), "a first round decided: {rounds:?}");

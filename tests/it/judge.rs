@@ -25,7 +25,7 @@ use sharelog::log::entry::BlockEntry;
 use sharelog::log::merkle::{Frontier, leaf_hash, verify_consistency};
 use sharelog::node::local::LocalNetwork;
 
-use super::network::{OperationLog, Outcome, TestNetwork};
+use super::network::{Ends, OperationLog, Outcome, TestNetwork};
 
 /// A public checkpoint as one node served it.
 #[derive(Clone, Debug)]
@@ -47,9 +47,8 @@ impl Watcher {
         let watcher = Watcher::default();
         let result = std::thread::scope(|scope| {
             scope.spawn(|| watcher.poll(urls));
-            let result = during();
-            watcher.stop.store(true, Ordering::Relaxed);
-            result
+            let _ends = Ends(&watcher.stop);
+            during()
         });
         (watcher.seen.into_inner().unwrap(), result)
     }

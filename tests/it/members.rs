@@ -7,7 +7,7 @@ use sharelog::core::json::Value;
 use super::judge::{Watcher, judge};
 use super::network::{Load, READY, TestNetwork, acknowledged, check_load, free_ports, sharelog};
 
-const SETTLE: Duration = Duration::from_secs(60);
+const SETTLE: Duration = Duration::from_secs(120);
 
 fn urls(network: &TestNetwork) -> Vec<String> {
     network.net.nodes.iter().map(|node| node.http.clone()).collect()
@@ -88,7 +88,7 @@ fn change(network: &TestNetwork, verb: &str, flags: &[&str]) -> u64 {
 fn wait_height(network: &mut TestNetwork, height: u64) {
     let waited = network
         .net
-        .wait_until(&format!("height {height}"), Duration::from_secs(90), |net| net.head(0).is_ok_and(|(found, _)| found >= height));
+        .wait_until(&format!("height {height}"), Duration::from_secs(180), |net| net.head(0).is_ok_and(|(found, _)| found >= height));
     waited.unwrap_or_else(|error| panic!("{error}\n{}", network.log_tail(0)));
 }
 
@@ -99,7 +99,7 @@ fn role(network: &TestNetwork, index: usize) -> Option<String> {
 
 fn wait_role(network: &mut TestNetwork, index: usize, wanted: &str) {
     let what = format!("{} as {wanted}", network.net.nodes[index].agency);
-    let took = network.net.wait_until(&what, Duration::from_secs(60), |net| {
+    let took = network.net.wait_until(&what, Duration::from_secs(120), |net| {
         let status = net.ask(index, "/api/v1/status").ok();
         status.and_then(|status| Some(status.get("role")?.as_str()? == wanted)).unwrap_or(false)
     });
@@ -109,7 +109,7 @@ fn wait_role(network: &mut TestNetwork, index: usize, wanted: &str) {
 /// Whether a node's newest public checkpoint carries the cosignature of `agency`, within some checkpoints.
 fn wait_cosigner(network: &mut TestNetwork, agency: &str) {
     let what = format!("a cosignature of {agency}");
-    let took = network.net.wait_until(&what, Duration::from_secs(60), |net| {
+    let took = network.net.wait_until(&what, Duration::from_secs(120), |net| {
         let status = net.ask(0, "/api/v1/status").ok();
         let cosigners = status.as_ref().and_then(|status| status.get("checkpoint")?.get("cosigners")?.as_array());
         cosigners.is_some_and(|cosigners| cosigners.iter().any(|cosigner| cosigner.as_str() == Some(agency)))

@@ -168,7 +168,7 @@ fn grow(network: &mut TestNetwork, local: &str) -> u64 {
     let answer = json::parse(&body, Strings::WithNotes).unwrap();
     let covered = answer.get("position").unwrap().as_u64().unwrap() + 1;
     let mut size = 0;
-    let waited = network.net.wait_until("one checkpoint", Duration::from_secs(20), |net| {
+    let waited = network.net.wait_until("one checkpoint", Duration::from_secs(60), |net| {
         let size_of = |node: usize| {
             let (_, note) = net.get(node, "/checkpoint").ok()?;
             Some(Checkpoint::parse(&Note::parse(&note).ok()?.text).ok()?.size)

@@ -1,9 +1,11 @@
 //! A network of real node processes for one test: own folder, own ports, keys of its agencies, a signed load.
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,11 +22,40 @@ use tempfile::TempDir;
 pub const BINARY: &str = env!("CARGO_BIN_EXE_sharelog");
 #[cfg(feature = "test-faults")]
 pub const FAULTY_BINARY: &str = env!("CARGO_BIN_EXE_sharelog-faults");
-pub const READY: Duration = Duration::from_secs(60);
+pub const READY: Duration = Duration::from_secs(120);
+/// No test of a network takes this long; one that does hangs, and would take all others along.
+const HANGS: Duration = Duration::from_secs(15 * 60);
 
 /// One network at a time: two cores carry four nodes and their load, not eight.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 static PORTS: AtomicU64 = AtomicU64::new(0);
+
+/// Sets a flag when it goes: threads that run until then end with their scope, also when the scope ends by a panic.
+pub struct Ends<'a>(pub &'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Ends the whole run, by name of the test, where one test hangs: a run that never ends says nothing at all.
+struct Watchdog(#[allow(dead_code, reason = "its end is the message")] Sender<()>);
+
+impl Watchdog {
+    fn start() -> Self {
+        let (alive, gone) = channel::<()>();
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        std::thread::spawn(move || {
+            if gone.recv_timeout(HANGS) == Err(RecvTimeoutError::Timeout) {
+                // Past the capture of test output.
+                let _ = writeln!(std::io::stderr(), "{test} hangs: no end after {HANGS:?}");
+                std::process::exit(101);
+            }
+        });
+        Watchdog(alive)
+    }
+}
 
 /// A `testnet init` network in a temporary folder.
 pub struct TestNetwork {
@@ -32,6 +63,7 @@ pub struct TestNetwork {
     pub genesis: Vec<u8>,
     // Dropped after the processes.
     pub dir: TempDir,
+    _watchdog: Watchdog,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -75,7 +107,7 @@ impl TestNetwork {
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         let net = LocalNetwork::open(dir.path(), BINARY.as_ref()).unwrap();
         let genesis = std::fs::read(dir.path().join("genesis.json")).unwrap();
-        TestNetwork { net, genesis, dir, _turn: turn }
+        TestNetwork { net, genesis, dir, _watchdog: Watchdog::start(), _turn: turn }
     }
 
     /// Four validators, ready.
@@ -196,8 +228,9 @@ impl Load<'_> {
                     })
                 })
                 .collect();
+            let ends = Ends(&stop);
             let result = during();
-            stop.store(true, Ordering::Relaxed);
+            drop(ends);
             let log = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
             (log, result)
         })

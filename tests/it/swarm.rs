@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::it::stores::{Node, ago, duty, genesis, now, secret};
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn free_ports() -> [u16; 4] {
     let listeners = [(); 4].map(|()| std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap());

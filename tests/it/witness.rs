@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use super::network::{BINARY, TestNetwork, duty, free_ports, record_id, sharelog};
 
 const ORIGIN: &str = "log.example/behind-the-sofa";
-const UP: Duration = Duration::from_secs(10);
+const UP: Duration = Duration::from_secs(30);
 
 /// A log of one key and these leaves.
 #[derive(Clone)]
@@ -339,7 +339,7 @@ fn wait_witnessed(network: &mut TestNetwork, size: u64, witnesses: &[&TestWitnes
         (is_there && has_all).then_some(note)
     };
     let mut notes = Vec::new();
-    let waited = network.net.wait_until("the lines of the witnesses", Duration::from_secs(20), |net| {
+    let waited = network.net.wait_until("the lines of the witnesses", Duration::from_secs(60), |net| {
         notes = (0..net.nodes.len()).filter_map(|node| look(net, node)).collect();
         notes.len() == net.nodes.len()
     });

@@ -30,6 +30,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::it::ledger::{self, FIRST_SET, agency_key, secret};
+use crate::it::network::Ends;
 
 const SIGNERS: [&str; 3] = ["agency-0", "agency-1", "agency-2"];
 
@@ -203,12 +204,6 @@ impl Node {
                 }
             });
             // The engine ends with the test, however the test ends.
-            struct Ends<'a>(&'a AtomicBool);
-            impl Drop for Ends<'_> {
-                fn drop(&mut self) {
-                    self.0.store(true, Ordering::Relaxed);
-                }
-            }
             let _ends = Ends(&end);
             during()
         })
