@@ -53,6 +53,7 @@ mod it {
     mod stores;
     #[cfg(feature = "node")]
     mod swarm;
+    mod threats;
     mod tidy;
     mod vectors;
     mod verify;

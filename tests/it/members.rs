@@ -13,14 +13,10 @@ fn urls(network: &TestNetwork) -> Vec<String> {
     network.net.nodes.iter().map(|node| node.http.clone()).collect()
 }
 
-/// Records in flight at once for each of the four first agencies: seven nodes on few cores are slow one by one.
-const WRITERS: usize = 3;
-
 /// Runs a load of the four first agencies on the nodes that run now while `change` works, then judges all nodes.
 fn under_load(network: &mut TestNetwork, prefix: &str, change: impl FnOnce(&mut TestNetwork)) {
     let start = Instant::now();
-    let agencies = (0..4).map(|index| format!("agency-{index}")).flat_map(|agency| vec![agency; WRITERS]);
-    let keys: Vec<_> = agencies.map(|agency| (agency.clone(), network.key(&agency, "office"))).collect();
+    let keys: Vec<_> = (0..4).map(|index| (format!("agency-{index}"), network.key(&format!("agency-{index}"), "office"))).collect();
     let origin = network.net.origin.clone();
     let load = Load { origin: &origin, urls: urls(network), keys, prefix };
     let (seen, log) = Watcher::watch(&urls(network), || {

@@ -207,7 +207,10 @@ pub enum Outcome {
 /// Every submission of a load, with its outcome.
 pub type OperationLog = Vec<(Hash, Outcome)>;
 
-/// Signed load from all validators' agencies on all nodes until `stop`; at most one record in flight for each writer.
+/// Records in flight for each agency of a load: four nodes on a busy machine take a second for each.
+const IN_FLIGHT: usize = 4;
+
+/// Signed load from agencies on all nodes: some writers for each, every one with a record in flight.
 pub struct Load<'a> {
     pub origin: &'a str,
     pub urls: Vec<String>,
@@ -220,7 +223,7 @@ impl Load<'_> {
     pub fn run<T>(&self, during: impl FnOnce() -> T) -> (OperationLog, T) {
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let writers: Vec<_> = (0..self.keys.len())
+            let writers: Vec<_> = (0..self.keys.len() * IN_FLIGHT)
                 .map(|writer| {
                     scope.spawn({
                         let stop = &stop;
@@ -239,7 +242,7 @@ impl Load<'_> {
     fn write(&self, writer: usize, stop: &AtomicBool) -> OperationLog {
         let agent: ureq::Agent =
             ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(20))).http_status_as_error(false).build().into();
-        let (agency, key) = &self.keys[writer];
+        let (agency, key) = &self.keys[writer % self.keys.len()];
         let mut log = Vec::new();
         let mut count = 0;
         while !stop.load(Ordering::Relaxed) {

@@ -104,3 +104,39 @@ fn no_unsafe_code() {
     let root = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
     assert!(root.contains("#![forbid(unsafe_code)]"));
 }
+
+/// Packages of Cargo.lock: name, version, source.
+#[cfg(feature = "node")]
+fn locked() -> Vec<(String, semver::Version, Option<String>)> {
+    let lock = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock")).unwrap();
+    let lock: toml::Table = lock.parse().unwrap();
+    let text = |package: &toml::Value, name: &str| package.get(name).map(|value| value.as_str().unwrap().to_owned());
+    let packages = lock["package"].as_array().unwrap().iter();
+    packages.map(|package| (text(package, "name").unwrap(), text(package, "version").unwrap().parse().unwrap(), text(package, "source"))).collect()
+}
+
+#[cfg(feature = "node")]
+#[test]
+fn the_lock_file_holds_what_deny_toml_allows() {
+    let deny = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deny.toml")).unwrap();
+    let deny: toml::Table = deny.parse().unwrap();
+    let locked = locked();
+    assert!(locked.len() > 300, "the whole lock file");
+    for (name, version, source) in &locked {
+        let is_ours = name == "sharelog";
+        assert_eq!(source.is_none(), is_ours, "{name} {version} comes from another place than the registry");
+        assert!(is_ours || source.as_ref().is_some_and(|source| source.starts_with("registry+")), "{name} {version}: {source:?}");
+    }
+    let bans = deny["bans"]["deny"].as_array().unwrap();
+    assert!(bans.len() > 10);
+    for ban in bans {
+        let (name, range) = ban["crate"].as_str().unwrap().split_once(':').unwrap_or((ban["crate"].as_str().unwrap(), "*"));
+        let range = semver::VersionReq::parse(range).unwrap();
+        let found: Vec<_> = locked.iter().filter(|(locked, version, _)| locked == name && range.matches(version)).collect();
+        assert!(found.is_empty(), "{found:?}: {}", ban["reason"]);
+    }
+    for exception in deny["advisories"]["ignore"].as_array().unwrap() {
+        let reason = exception["reason"].as_str().unwrap();
+        assert!(reason.ends_with(')') && reason.contains("(20"), "an exception without a day: {reason}");
+    }
+}
