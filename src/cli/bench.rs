@@ -9,11 +9,14 @@
 //! 5. Memory, then a clean stop and the folders' sizes.
 
 mod audit;
+mod chart;
 mod floors;
 mod load;
 mod prepare;
 mod query;
 mod report;
+mod saturation;
+mod series;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,6 +27,8 @@ use clap::{Args, Subcommand};
 use crate::cli::{Global, testnet};
 use crate::node::local::LocalNetwork;
 
+/// Of an own network: the least that bears a fault.
+const VALIDATORS: u16 = 4;
 /// Waiting for the nodes of a fresh network.
 const READY_WAIT: Duration = Duration::from_secs(60);
 
@@ -33,6 +38,10 @@ enum BenchCommand {
     Query(query::QueryArgs),
     /// Check a whole ledger of many records, beside what its signatures alone cost
     Audit(audit::AuditArgs),
+    /// Measure at growing sizes of the ledger and numbers of validators; a report with charts
+    Series(series::SeriesArgs),
+    /// Find how many records in flight the network needs to be saturated
+    Saturation(saturation::SaturationArgs),
 }
 
 #[derive(Debug, Args)]
@@ -42,7 +51,9 @@ enum BenchCommand {
   sharelog bench --records 20000 --out bench.json
   sharelog bench --network /tmp/net --agencies 32 --json
   sharelog bench query --records 100000
-  sharelog bench audit --records 100000"
+  sharelog bench audit --records 100000
+  sharelog bench saturation
+  sharelog bench series --records 10000,100000 --validators 4,7 --out report"
 )]
 pub struct BenchArgs {
     #[command(subcommand)]
@@ -76,8 +87,9 @@ pub struct BenchArgs {
     out: Option<PathBuf>,
 }
 
-/// The ports of an own network.
+/// An own network: how many validators, on which ports.
 struct Network {
+    validators: u16,
     base_port: u16,
     http_port: u16,
 }
@@ -86,6 +98,8 @@ pub fn run(args: &BenchArgs, global: &Global) -> Result<()> {
     match &args.command {
         Some(BenchCommand::Query(args)) => return query::run(args, global),
         Some(BenchCommand::Audit(args)) => return audit::run(args, global),
+        Some(BenchCommand::Series(args)) => return series::run(args, global),
+        Some(BenchCommand::Saturation(args)) => return saturation::run(args, global),
         None => {}
     }
     let before = floors::measure()?;
@@ -94,7 +108,7 @@ pub fn run(args: &BenchArgs, global: &Global) -> Result<()> {
     let own_dir = args.dir.clone().unwrap_or_else(|| temporary.clone());
     let mut network = match &args.network {
         Some(dir) => LocalNetwork::open(dir, &std::env::current_exe()?)?,
-        None => start_network(&own_dir, &Network { base_port: args.base_port, http_port: args.http_port })?,
+        None => start_network(&own_dir, &Network { validators: VALIDATORS, base_port: args.base_port, http_port: args.http_port })?,
     };
     let outcome = measure(args, &mut network);
     let clean = network.stop_all();
@@ -121,7 +135,7 @@ pub fn run(args: &BenchArgs, global: &Global) -> Result<()> {
 }
 
 fn start_network(dir: &std::path::Path, ports: &Network) -> Result<LocalNetwork> {
-    testnet::init(&testnet::InitArgs::local(dir, 4, ports.base_port, ports.http_port))?;
+    testnet::init(&testnet::InitArgs::local(dir, ports.validators, ports.base_port, ports.http_port))?;
     let mut network = LocalNetwork::open(dir, &std::env::current_exe()?)?;
     network.start_all()?;
     for index in 0..network.nodes.len() {
@@ -138,6 +152,6 @@ fn measure(args: &BenchArgs, network: &mut LocalNetwork) -> Result<report::Repor
     let batch = prepare::signed_deliveries(&writers, args.records);
     eprintln!("{} deliveries signed; offering them", batch.len());
     let leaf_bytes_per_record = batch.iter().map(|note| note.len()).sum::<usize>() as f64 / batch.len() as f64;
-    let saturation = load::saturate(network, batch)?;
+    let saturation = load::saturate(network, batch, load::IN_FLIGHT_MAX)?;
     Ok(report::Report::new(args.agencies, network, light, saturation, leaf_bytes_per_record))
 }

@@ -112,7 +112,9 @@ fn locked() -> Vec<(String, semver::Version, Option<String>)> {
     let lock: toml::Table = lock.parse().unwrap();
     let text = |package: &toml::Value, name: &str| package.get(name).map(|value| value.as_str().unwrap().to_owned());
     let packages = lock["package"].as_array().unwrap().iter();
-    packages.map(|package| (text(package, "name").unwrap(), text(package, "version").unwrap().parse().unwrap(), text(package, "source"))).collect()
+    packages
+        .map(|package| (text(package, "name").unwrap(), text(package, "version").unwrap().parse().unwrap(), text(package, "source")))
+        .collect()
 }
 
 #[cfg(feature = "node")]

@@ -21,7 +21,7 @@ use crate::audit::{Audit, Report};
 use crate::cli::Global;
 use crate::cli::bench::load::{self, Latency, cpu_s};
 use crate::cli::bench::report::Table;
-use crate::cli::bench::{Network, floors, prepare, start_network};
+use crate::cli::bench::{Network, VALIDATORS, floors, prepare, start_network};
 use crate::core::genesis::Genesis;
 use crate::core::json::Value;
 use crate::limits::AUDIT_SNAPSHOT_LEAVES;
@@ -56,7 +56,7 @@ const POSITION_STEP: u64 = 7_919;
 
 pub fn run(args: &AuditArgs, global: &Global) -> Result<()> {
     let dir = std::env::temp_dir().join(format!("sharelog-bench-audit-{}", std::process::id()));
-    let mut network = start_network(&dir, &Network { base_port: args.base_port, http_port: args.http_port })?;
+    let mut network = start_network(&dir, &Network { validators: VALIDATORS, base_port: args.base_port, http_port: args.http_port })?;
     let mut table = Table::default();
     let filled = fill(args, &mut network, &dir.join("copy"), &mut table);
     let clean = network.stop_all();
@@ -72,7 +72,7 @@ pub fn run(args: &AuditArgs, global: &Global) -> Result<()> {
 fn fill(args: &AuditArgs, network: &mut LocalNetwork, to: &Path, table: &mut Table) -> Result<()> {
     let writers = prepare::writers(network, args.agencies)?;
     eprintln!("{} agencies admitted; {} records go in", writers.len(), args.records);
-    load::saturate(network, prepare::signed_deliveries(&writers, args.records))?;
+    load::saturate(network, prepare::signed_deliveries(&writers, args.records), load::IN_FLIGHT_MAX)?;
     let (_, size) = network.head(0)?;
     network.wait_until("a public checkpoint of all records", COVERED_WAIT, |network| {
         let status = network.ask(0, "/api/v1/status").ok();

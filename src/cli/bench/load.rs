@@ -18,7 +18,7 @@ use crate::node::local::LocalNetwork;
 /// Connections to each node: well below what one address may hold.
 const CONNECTIONS_PER_NODE: usize = 16;
 /// Records sent and not yet committed: enough that every block is full, small enough for every pool.
-const IN_FLIGHT_MAX: u64 = 6_000;
+pub const IN_FLIGHT_MAX: u64 = 6_000;
 /// A whole run that does not end in this time has failed.
 const RUN_WAIT: Duration = Duration::from_secs(1_800);
 const POLL: Duration = Duration::from_millis(50);
@@ -72,13 +72,13 @@ pub fn light(network: &LocalNetwork, writers: &[Writer], rate: u32, seconds: u32
     Ok(Latency::of(spans))
 }
 
-/// Offers all notes as fast as the nodes take them, and waits until every one is committed on every node.
-pub fn saturate(network: &mut LocalNetwork, notes: Vec<Bytes>) -> Result<Saturation> {
+/// Offers all notes as fast as the nodes take them with at most `in_flight_max` on the way, and waits until every one is committed on every node.
+pub fn saturate(network: &mut LocalNetwork, notes: Vec<Bytes>, in_flight_max: u64) -> Result<Saturation> {
     let total = u64::try_from(notes.len())?;
     let before = (0..network.nodes.len()).map(|index| network.head(index)).collect::<Result<Vec<_>, _>>()?;
     let cpu_before = cpu(network);
     let start = Instant::now();
-    let shared = Arc::new(Shared { notes, next: AtomicUsize::new(0), committed: AtomicU64::new(0) });
+    let shared = Arc::new(Shared { notes, in_flight_max, next: AtomicUsize::new(0), committed: AtomicU64::new(0) });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (latency, seconds) = std::thread::scope(|scope| -> Result<_> {
         let senders = {
@@ -115,6 +115,7 @@ pub fn saturate(network: &mut LocalNetwork, notes: Vec<Bytes>) -> Result<Saturat
 
 struct Shared {
     notes: Vec<Bytes>,
+    in_flight_max: u64,
     next: AtomicUsize,
     committed: AtomicU64,
 }
@@ -154,7 +155,7 @@ async fn send(shared: Arc<Shared>, address: String, waits: bool) -> Result<Vec<f
     let path = if waits { "/api/v1/records?wait=committed" } else { "/api/v1/records" };
     let mut spans = Vec::new();
     loop {
-        while !waits && in_flight(&shared) > IN_FLIGHT_MAX {
+        while !waits && in_flight(&shared) > shared.in_flight_max {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let index = shared.next.fetch_add(1, Ordering::Relaxed);

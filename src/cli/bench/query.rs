@@ -14,7 +14,7 @@ use crate::cli::Global;
 use crate::cli::bench::load::{self, Latency};
 use crate::cli::bench::prepare::{self, Writer};
 use crate::cli::bench::report::Table;
-use crate::cli::bench::{Network, start_network};
+use crate::cli::bench::{Network, VALIDATORS, start_network};
 use crate::node::local::LocalNetwork;
 
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ const ALONE_SECONDS: u32 = 10;
 
 pub fn run(args: &QueryArgs, global: &Global) -> Result<()> {
     let dir = std::env::temp_dir().join(format!("sharelog-bench-query-{}", std::process::id()));
-    let mut network = start_network(&dir, &Network { base_port: args.base_port, http_port: args.http_port })?;
+    let mut network = start_network(&dir, &Network { validators: VALIDATORS, base_port: args.base_port, http_port: args.http_port })?;
     let outcome = measure(args, &mut network);
     let clean = network.stop_all();
     let table = outcome?;
@@ -60,7 +60,7 @@ pub fn run(args: &QueryArgs, global: &Global) -> Result<()> {
 fn measure(args: &QueryArgs, network: &mut LocalNetwork) -> Result<Table> {
     let writers = prepare::writers(network, args.agencies)?;
     eprintln!("{} agencies admitted; {} records go in", writers.len(), args.records);
-    load::saturate(network, prepare::signed_deliveries(&writers, args.records))?;
+    load::saturate(network, prepare::signed_deliveries(&writers, args.records), load::IN_FLIGHT_MAX)?;
     let mut table = Table::default();
     table.row("records", f64::from(args.records), "");
     let alone = load::light(network, &writers, args.rate, ALONE_SECONDS)?;

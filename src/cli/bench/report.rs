@@ -33,7 +33,7 @@ impl Disk {
 }
 
 /// Allocated bytes of a folder and what is in it.
-fn allocated(path: &Path) -> Result<u64> {
+pub fn allocated(path: &Path) -> Result<u64> {
     use std::os::unix::fs::MetadataExt as _;
     let metadata = std::fs::symlink_metadata(path).with_context(|| format!("reading {}", path.display()))?;
     let mut bytes = metadata.blocks() * 512;
