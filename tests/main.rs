@@ -5,8 +5,12 @@ mod it {
     mod admission;
     #[cfg(feature = "node")]
     mod api;
+    #[cfg(feature = "test-faults")]
+    mod arena;
     #[cfg(feature = "node")]
     mod audit;
+    #[cfg(feature = "test-faults")]
+    mod clocks;
     #[cfg(feature = "node")]
     mod cluster;
     #[cfg(feature = "node")]
@@ -26,6 +30,8 @@ mod it {
     mod judge;
     mod ledger;
     mod lifecycle;
+    #[cfg(feature = "test-faults")]
+    mod links;
     #[cfg(feature = "node")]
     mod members;
     mod merkle;
@@ -36,8 +42,14 @@ mod it {
     mod network;
     #[cfg(feature = "node")]
     mod operators;
+    #[cfg(feature = "test-faults")]
+    mod partitions;
+    #[cfg(feature = "test-faults")]
+    mod pauses;
     #[cfg(feature = "node")]
     mod pool;
+    #[cfg(feature = "test-faults")]
+    mod ports;
     #[cfg(feature = "node")]
     mod questions;
     #[cfg(feature = "node")]
@@ -45,6 +57,8 @@ mod it {
     #[cfg(feature = "node")]
     mod report;
     mod rules;
+    #[cfg(feature = "test-faults")]
+    mod schedule;
     #[cfg(feature = "node")]
     mod sharing;
     #[cfg(feature = "node")]
@@ -54,6 +68,8 @@ mod it {
     #[cfg(feature = "node")]
     mod swarm;
     mod tidy;
+    #[cfg(feature = "node")]
+    mod torture;
     mod vectors;
     mod verify;
     #[cfg(feature = "node")]

@@ -1,0 +1,66 @@
+//! Networks in parts: none decides without more than two thirds, none forks, and a whole one decides again within 10 s.
+
+use std::time::Duration;
+
+use super::arena::{Arena, Fault, between, both_ways, directions};
+use super::links::Condition;
+use super::torture::{runs, under_load};
+
+const WHILE: Duration = Duration::from_secs(4);
+const FLAP: Duration = Duration::from_secs(2);
+
+#[test]
+fn halves_and_flapping_links_halt_and_heal() {
+    runs("partitions without a majority", |seed| {
+        let mut arena = Arena::start(seed);
+        let records = under_load(&mut arena, "halves", |arena| {
+            std::thread::sleep(WHILE);
+            for (name, condition) in [("2|2, connections end", Condition::CUT), ("2|2, silent", Condition::HELD)] {
+                arena.work(&Fault::Links(between(&[&[0, 1], &[2, 3]]), condition));
+                arena.halts_for(WHILE, name);
+                arena.heals_in_time(name);
+                std::thread::sleep(WHILE);
+            }
+            // The halves change each time, so that no connection is older than a flap.
+            for other in [1, 2, 3, 1, 2] {
+                let rest: Vec<_> = (1..4).filter(|node| *node != other).collect();
+                arena.work(&Fault::Links(between(&[&[0, other], &rest]), Condition::CUT));
+                std::thread::sleep(FLAP);
+                arena.work(&Fault::Links(Vec::new(), Condition::default()));
+                std::thread::sleep(FLAP);
+            }
+            arena.heals_in_time("flapping every 2 s");
+            std::thread::sleep(WHILE);
+        });
+        (records, arena.faults)
+    });
+}
+
+#[test]
+fn a_majority_goes_on_and_the_rest_comes_after() {
+    runs("partitions with a majority", |seed| {
+        let mut arena = Arena::start(seed);
+        let records = under_load(&mut arena, "majority", |arena| {
+            std::thread::sleep(WHILE);
+            let mute: Vec<_> = directions().filter(|(from, _)| *from == 0).collect();
+            let deaf: Vec<_> = directions().filter(|(_, to)| *to == 1).collect();
+            // Each with the nodes that must go on.
+            let partitions: [(&str, Vec<(usize, usize)>, Condition, &[usize]); 6] = [
+                ("3|1, connections end", between(&[&[0, 1, 2], &[3]]), Condition::CUT, &[0, 1, 2]),
+                ("3|1, silent", between(&[&[0, 1, 3], &[2]]), Condition::HELD, &[0, 1, 3]),
+                ("one-way, node 0 is not heard", mute, Condition::HELD, &[1, 2, 3]),
+                ("one-way, node 1 does not hear", deaf, Condition::HELD, &[0, 2, 3]),
+                ("a bridge, node 2 alone sees node 3", both_ways(&[(0, 3), (1, 3)]), Condition::CUT, &[0, 1, 2, 3]),
+                ("a ring", both_ways(&[(0, 2), (1, 3)]), Condition::CUT, &[0, 1, 2, 3]),
+            ];
+            for (name, links, condition, majority) in partitions {
+                arena.work(&Fault::Links(links, condition));
+                arena.goes_on_at(majority, name);
+                std::thread::sleep(WHILE);
+                arena.heals_in_time(name);
+                std::thread::sleep(Duration::from_secs(2));
+            }
+        });
+        (records, arena.faults)
+    });
+}
