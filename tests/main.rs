@@ -42,13 +42,15 @@ mod it {
     mod network;
     #[cfg(feature = "node")]
     mod operators;
+    #[cfg(feature = "node")]
+    mod outsiders;
     #[cfg(feature = "test-faults")]
     mod partitions;
     #[cfg(feature = "test-faults")]
     mod pauses;
     #[cfg(feature = "node")]
     mod pool;
-    #[cfg(feature = "test-faults")]
+    #[cfg(feature = "node")]
     mod ports;
     #[cfg(feature = "node")]
     mod questions;
@@ -61,6 +63,8 @@ mod it {
     mod schedule;
     #[cfg(feature = "node")]
     mod sharing;
+    #[cfg(feature = "test-faults")]
+    mod slow_links;
     #[cfg(feature = "node")]
     mod store;
     #[cfg(feature = "node")]

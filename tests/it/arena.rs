@@ -2,6 +2,7 @@
 //!
 //! A fault that shows no effect makes the run void, which fails it.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,9 @@ use super::network::{FAULTY_BINARY, TestNetwork};
 pub const NODES: usize = 4;
 /// A network that is whole again decides within this time.
 pub const PROGRESS: Duration = Duration::from_secs(10);
+
+/// A part with a quorum decides within this time: a few rounds, on a machine that does other things too.
+const GOES_ON: Duration = Duration::from_secs(30);
 
 /// One change to the network; each lasts until another one takes it back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +53,13 @@ impl AsMut<TestNetwork> for Arena {
 impl Arena {
     /// Four validators, ready, that speak with each other through the links alone.
     pub fn start(seed: u64) -> Self {
+        Arena::start_with(seed, &[])
+    }
+
+    /// The same, with more environment for the nodes.
+    pub fn start_with(seed: u64, environment: &[(&str, &str)]) -> Self {
         let mut network = TestNetwork::init_with(u16::try_from(NODES).unwrap(), FAULTY_BINARY);
+        network.net.environment.extend(environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let links = Links::between(&network, seed);
         for node in &mut network.net.nodes {
             let fault = format!("clock={}", node.home.join("clock").display());
@@ -166,10 +176,15 @@ impl Arena {
                 println!("{after}: progress {} ms after healing, all nodes after {} ms", first.as_millis(), since.elapsed().as_millis())
             })
         });
+        self.expect(outcome);
+    }
+
+    /// Fails with what the nodes say, where what was waited for did not come.
+    fn expect<T, E: Display>(&self, outcome: Result<T, E>) {
         if let Err(error) = outcome {
-            let tails: Vec<_> = (0..NODES).map(|node| self.network.log_tail(node)).collect();
-            let heads: Vec<_> = (0..NODES).map(|node| self.network.net.head(node).ok()).collect();
-            panic!("{error}; heads {heads:?}\n{}", tails.join("\n---\n"));
+            let says = |node: usize| format!("node {node}, head {:?}:\n{}", self.network.net.head(node).ok(), self.network.log_tail(node));
+            let answering = (0..NODES).filter(|&node| self.answers(node));
+            panic!("{error}\n{}", answering.map(says).collect::<Vec<_>>().join("\n---\n"));
         }
     }
 
@@ -194,7 +209,8 @@ impl Arena {
     pub fn goes_on_at(&mut self, nodes: &[usize], why: &str) {
         let before = self.height();
         let follow = |net: &mut LocalNetwork| nodes.iter().all(|&node| net.head(node).is_ok_and(|head| head.0 > before + 1));
-        self.net().wait_until(&format!("progress while {why}"), PROGRESS, follow).unwrap();
+        let outcome = self.net().wait_until(&format!("progress while {why}"), GOES_ON, follow);
+        self.expect(outcome);
     }
 }
 

@@ -162,11 +162,6 @@ impl Links {
         self.flow(from, to).condition.send_replace(condition);
     }
 
-    /// Sets the traffic between all nodes, in both directions.
-    pub fn set_all(&self, condition: Condition) {
-        self.flows.iter().for_each(|flow| drop(flow.condition.send_replace(condition)));
-    }
-
     /// Bytes that arrived from one node at another.
     pub fn carried(&self, from: usize, to: usize) -> u64 {
         self.flow(from, to).carried.load(Ordering::Relaxed)

@@ -44,14 +44,14 @@ fn a_majority_goes_on_and_the_rest_comes_after() {
             std::thread::sleep(WHILE);
             let mute: Vec<_> = directions().filter(|(from, _)| *from == 0).collect();
             let deaf: Vec<_> = directions().filter(|(_, to)| *to == 1).collect();
-            // Each with the nodes that must go on.
+            // Each with the nodes that must go on: a clique of three. A ring has none, and nobody passes votes on: it may halt.
             let partitions: [(&str, Vec<(usize, usize)>, Condition, &[usize]); 6] = [
                 ("3|1, connections end", between(&[&[0, 1, 2], &[3]]), Condition::CUT, &[0, 1, 2]),
                 ("3|1, silent", between(&[&[0, 1, 3], &[2]]), Condition::HELD, &[0, 1, 3]),
                 ("one-way, node 0 is not heard", mute, Condition::HELD, &[1, 2, 3]),
                 ("one-way, node 1 does not hear", deaf, Condition::HELD, &[0, 2, 3]),
                 ("a bridge, node 2 alone sees node 3", both_ways(&[(0, 3), (1, 3)]), Condition::CUT, &[0, 1, 2, 3]),
-                ("a ring", both_ways(&[(0, 2), (1, 3)]), Condition::CUT, &[0, 1, 2, 3]),
+                ("a ring", both_ways(&[(0, 2), (1, 3)]), Condition::CUT, &[]),
             ];
             for (name, links, condition, majority) in partitions {
                 arena.work(&Fault::Links(links, condition));

@@ -14,6 +14,9 @@ use super::network::{Load, TestNetwork, check_load, committed_records};
 pub const SETTLE: Duration = Duration::from_secs(120);
 const REPORT_HEAD: &str = "| scenario | seed | seconds | records committed | faults | result |\n| --- | --- | --- | --- | --- | --- |\n";
 
+/// Records in flight at once for each agency: enough that a run with halts still shows something.
+const WRITERS: usize = 4;
+
 /// xorshift64*: a schedule that a printed seed replays.
 #[derive(Debug)]
 pub struct Seeded(u64);
@@ -29,6 +32,10 @@ impl Seeded {
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % bound
+    }
+
+    pub fn bytes(&mut self, count: u64) -> Vec<u8> {
+        (0..count).map(|_| u8::try_from(self.below(256)).unwrap()).collect()
     }
 }
 
@@ -75,7 +82,8 @@ fn report(row: &str) {
 pub fn under_load<N: AsMut<TestNetwork>>(network: &mut N, prefix: &str, fault: impl FnOnce(&mut N)) -> usize {
     let start = Instant::now();
     let of = network.as_mut();
-    let keys: Vec<_> = (0..4).map(|index| (format!("agency-{index}"), of.key(&format!("agency-{index}"), "office"))).collect();
+    let agencies = (0..4).map(|index| format!("agency-{index}")).flat_map(|agency| vec![agency; WRITERS]);
+    let keys: Vec<_> = agencies.map(|agency| (agency.clone(), of.key(&agency, "office"))).collect();
     let urls: Vec<_> = of.net.nodes.iter().map(|node| node.http.clone()).collect();
     let origin = of.net.origin.clone();
     let load = Load { origin: &origin, urls: urls.clone(), keys, prefix };
