@@ -448,7 +448,7 @@ mod tests {
         let (consensus, records) = ("/ip4/192.0.2.1/tcp/1".to_owned(), "/ip6/::1/tcp/2".to_owned());
         let good = format!("{peer} {consensus} {records}");
         let detour = Detour { peer: peer.clone(), consensus, records };
-        assert_eq!(load(&format!("agency = \"a\"\npeers = [\"{good}\"]"), &[]).unwrap().peers, [detour.clone()]);
+        assert_eq!(load(&format!("agency = \"a\"\npeers = [\"{good}\"]"), &[]).unwrap().peers, std::slice::from_ref(&detour));
         assert_eq!(load("agency = \"a\"", &[("SHARELOG_PEERS", &good)]).unwrap().peers, [detour]);
         let error = |peers: &str| load(&format!("agency = \"a\"\npeers = [{peers}]"), &[]).unwrap_err().to_string();
         assert!(error(&format!("\"{peer} /ip4/192.0.2.1/tcp/1\"")).contains("key peers"));

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use sharelog::core::json::Value;
 use sharelog::node::local::LocalNetwork;
 
 use super::links::{Condition, LAST_BYTES, Links, Passage};
@@ -30,6 +31,8 @@ pub enum Fault {
     Resume(Vec<usize>),
     /// The traffic of these directions is so from now on, all other as it should be.
     Links(Vec<(usize, usize)>, Condition),
+    /// All connections that carry traffic in these directions are dead, and nobody is told.
+    Forget(Vec<(usize, usize)>),
     /// A node's clock is wrong by so many milliseconds.
     Clock(usize, i64),
 }
@@ -91,6 +94,7 @@ impl Arena {
             Fault::Pause(nodes) => self.signal(nodes, Signal::STOP),
             Fault::Resume(nodes) => self.signal(nodes, Signal::CONT),
             Fault::Links(directions, condition) => self.set_links(directions, *condition),
+            Fault::Forget(directions) => self.forget(directions),
             Fault::Clock(node, offset_ms) => self.set_clock(*node, *offset_ms),
         }
     }
@@ -115,6 +119,15 @@ impl Arena {
             let links = &self.links;
             self.silent = directions.iter().map(|&(from, to)| (from, to, links.carried(from, to))).collect();
         }
+    }
+
+    fn forget(&mut self, directions: &[(usize, usize)]) {
+        directions.iter().for_each(|&(from, to)| self.links.forget(from, to));
+        std::thread::sleep(LAST_BYTES);
+        let carried = |links: &Links| directions.iter().map(|&(from, to)| links.carried(from, to)).collect::<Vec<_>>();
+        let before = carried(&self.links);
+        std::thread::sleep(Duration::from_secs(2));
+        assert_eq!(carried(&self.links), before, "void: forgotten connections carry");
     }
 
     /// Asserts that no byte went where nothing may go.
@@ -164,12 +177,17 @@ impl Arena {
     /// Heals and asserts that the network decides, and that every node holds what was decided, within [`PROGRESS`] each; tells the
     /// times. Needs a load.
     pub fn heals_in_time(&mut self, after: &str) {
+        self.heals_within(PROGRESS, after);
+    }
+
+    /// The same with another limit.
+    pub fn heals_within(&mut self, limit: Duration, after: &str) {
         let height = self.height();
         self.heal();
         let since = Instant::now();
         let decides = |net: &mut LocalNetwork| (0..NODES).any(|node| net.head(node).is_ok_and(|head| head.0 > height + 1));
         let follow = |net: &mut LocalNetwork| (0..NODES).all(|node| net.head(node).is_ok_and(|head| head.0 > height + 1));
-        let outcome = self.net().wait_until(&format!("progress after {after}"), PROGRESS, decides);
+        let outcome = self.net().wait_until(&format!("progress after {after}"), limit, decides);
         let outcome = outcome.and_then(|first| {
             let all = self.net().wait_until(&format!("all nodes with the others after {after}"), PROGRESS, follow);
             all.map(|_| {
@@ -191,6 +209,23 @@ impl Arena {
     /// The highest head of those that answer.
     pub fn height(&self) -> u64 {
         (0..NODES).filter(|&node| self.answers(node)).filter_map(|node| self.network.net.head(node).ok()).max().unwrap_or((0, 0)).0
+    }
+
+    fn block(&self, node: usize, height: u64) -> Value {
+        self.network.net.ask(node, &format!("/api/v1/blocks/{height}")).unwrap()
+    }
+
+    /// The node that built the block of a height.
+    pub fn proposer(&self, height: u64) -> usize {
+        let block = self.block(0, height);
+        let agency = block.get("proposer").and_then(Value::as_str).unwrap();
+        self.network.net.nodes.iter().position(|node| node.agency == agency).unwrap()
+    }
+
+    /// The round in which a height was decided.
+    pub fn round(&self, node: usize, height: u64) -> u64 {
+        let block = self.block(node, height);
+        block.get("certificate").and_then(|certificate| certificate.get("round")).and_then(Value::as_u64).unwrap()
     }
 
     fn answers(&self, node: usize) -> bool {

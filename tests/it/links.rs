@@ -6,6 +6,8 @@
 //! - `Held`: nothing arrives, and nobody is told; what waits arrives when the link is open again, as TCP sends anew. A link
 //!   that is held in one direction alone hears and does not speak.
 //! - `Cut`: all connections between the two end, and new ones end at once.
+//! - A link forgets its connections, as a firewall does that starts again: they carry nothing any more, and nobody is told. New
+//!   ones do.
 //! - A delay with jitter, a rate in bytes/s, and loss. No proxy can lose a segment of TCP; what TCP makes of a loss is a stream
 //!   that stands still until the segment was sent again, and that is what happens here: for 200 ms, doubled when it is lost again.
 //!
@@ -67,6 +69,8 @@ struct Flow {
     condition: watch::Sender<Condition>,
     carried: AtomicU64,
     lost: AtomicU64,
+    /// Connections made before the link forgot them the last time carry nothing any more.
+    memory: AtomicU64,
     /// When the link has sent what it took, at its rate.
     free_at: Mutex<Instant>,
     random: Mutex<Seeded>,
@@ -78,6 +82,7 @@ impl Flow {
             condition: watch::Sender::new(Condition::default()),
             carried: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            memory: AtomicU64::new(0),
             free_at: Mutex::new(Instant::now()),
             random: Mutex::new(Seeded::of(seed)),
         })
@@ -87,6 +92,13 @@ impl Flow {
         let mut condition = self.condition.subscribe();
         // The sender lives as long as this flow.
         let _ = condition.wait_for(|condition| wanted(condition.passage)).await;
+    }
+
+    /// Goes on for a connection made at this memory, and never for one that was forgotten.
+    async fn remembers(&self, memory: u64) {
+        if self.memory.load(Ordering::Relaxed) != memory {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// When a chunk that was read now arrives.
@@ -162,6 +174,11 @@ impl Links {
         self.flow(from, to).condition.send_replace(condition);
     }
 
+    /// Forgets the connections that carry the traffic from one node to another.
+    pub fn forget(&self, from: usize, to: usize) {
+        self.flow(from, to).memory.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Bytes that arrived from one node at another.
     pub fn carried(&self, from: usize, to: usize) -> u64 {
         self.flow(from, to).carried.load(Ordering::Relaxed)
@@ -208,6 +225,7 @@ async fn connection(dialler: TcpStream, target: SocketAddr, (forth, back): (Arc<
 
 /// Carries one direction of a connection to its end, and the end too.
 async fn carry(flow: &Flow, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+    let memory = flow.memory.load(Ordering::Relaxed);
     let (sender, mut chunks) = mpsc::channel::<(Instant, Vec<u8>)>(CHUNKS_MAX);
     let read = async move {
         let mut last = Instant::now();
@@ -227,6 +245,7 @@ async fn carry(flow: &Flow, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
         while let Some((arrival, chunk)) = chunks.recv().await {
             sleep_until(arrival).await;
             flow.until(|passage| passage == Passage::Open).await;
+            flow.remembers(memory).await;
             sleep_until(flow.sent_at(chunk.len())).await;
             if to.write_all(&chunk).await.is_err() {
                 return;
@@ -234,6 +253,7 @@ async fn carry(flow: &Flow, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
             flow.carried.fetch_add(u64::try_from(chunk.len()).unwrap(), Ordering::Relaxed);
         }
         flow.until(|passage| passage == Passage::Open).await;
+        flow.remembers(memory).await;
         // The other end may be gone already.
         let _ = to.shutdown().await;
     };

@@ -9,7 +9,7 @@ use super::links::Condition;
 use super::torture::{Seeded, minutes, runs, under_load};
 
 /// Episodes of one run: faults that come and go.
-const EPISODES: usize = 10;
+const EPISODES: usize = 6;
 const EPISODES_LONG: usize = 25;
 /// Every kind of episode.
 const KINDS: u64 = 15;

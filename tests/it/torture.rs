@@ -48,6 +48,11 @@ pub fn minutes() -> Option<Duration> {
     variable("TORTURE_MINUTES").map(|minutes| Duration::from_secs(minutes * 60))
 }
 
+/// A time of a scenario: in the suite, where all have to end soon, and in a long run.
+pub fn lasts(suite: Duration, long: Duration) -> Duration {
+    if minutes().is_some() { long } else { suite }
+}
+
 /// Runs a scenario, which gives how many records were committed and how many faults worked: once, or for the time asked for.
 pub fn runs(name: &str, mut run: impl FnMut(u64) -> (usize, usize)) {
     let since = Instant::now();
@@ -80,9 +85,14 @@ fn report(row: &str) {
 /// Runs a load on all nodes while `fault` works on them, lets the network settle, and judges all that was written on it; gives
 /// how many records were committed.
 pub fn under_load<N: AsMut<TestNetwork>>(network: &mut N, prefix: &str, fault: impl FnOnce(&mut N)) -> usize {
+    under_load_of(WRITERS, network, prefix, fault)
+}
+
+/// The same, with so many records in flight for each agency.
+pub fn under_load_of<N: AsMut<TestNetwork>>(writers: usize, network: &mut N, prefix: &str, fault: impl FnOnce(&mut N)) -> usize {
     let start = Instant::now();
     let of = network.as_mut();
-    let agencies = (0..4).map(|index| format!("agency-{index}")).flat_map(|agency| vec![agency; WRITERS]);
+    let agencies = (0..4).map(|index| format!("agency-{index}")).flat_map(|agency| vec![agency; writers]);
     let keys: Vec<_> = agencies.map(|agency| (agency.clone(), of.key(&agency, "office"))).collect();
     let urls: Vec<_> = of.net.nodes.iter().map(|node| node.http.clone()).collect();
     let origin = of.net.origin.clone();

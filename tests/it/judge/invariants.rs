@@ -27,11 +27,12 @@ impl fmt::Display for Violation {
 }
 
 type Judged = Result<(), String>;
+type Check = fn(&Observed) -> Judged;
 
 /// # Errors
 /// The first violation.
 pub fn judge(observed: &Observed) -> Result<(), Violation> {
-    let checks: [(&'static str, fn(&Observed) -> Judged); 9] = [
+    let checks: [(&'static str, Check); 9] = [
         ("S1", agreement),
         ("S2", chain),
         ("S4", duplicates_and_phantoms),
