@@ -9,7 +9,8 @@
 //! - A link forgets its connections, as a firewall does that starts again: they carry nothing any more, and nobody is told. New
 //!   ones do.
 //! - A delay with jitter, a rate in bytes/s, and loss. No proxy can lose a segment of TCP; what TCP makes of a loss is a stream
-//!   that stands still until the segment was sent again, and that is what happens here: for 200 ms, doubled when it is lost again.
+//!   that stands still until the segment was sent again, and that is what happens here: for 20 ms, as long as a probe of Linux
+//!   takes, and when that is lost too for 200 ms, doubled each further time.
 //!
 //! Each direction counts its bytes, so that a test can tell whether its fault took effect.
 
@@ -33,7 +34,9 @@ use super::torture::Seeded;
 const CHUNK_BYTES: usize = 4 * 1024;
 /// Chunks on the way in one direction of a connection; the sender waits when there are more.
 const CHUNKS_MAX: usize = 32;
-/// How long TCP waits before it sends a lost segment again, at least.
+/// How long Linux waits before it probes for a lost segment on a fast link.
+const PROBE: Duration = Duration::from_millis(20);
+/// How long TCP waits before it sends a segment again whose probe was lost, at least.
 const RETRANSMISSION: Duration = Duration::from_millis(200);
 /// After a link was cut, what was being written at that moment may still arrive.
 pub const LAST_BYTES: Duration = Duration::from_millis(300);
@@ -107,10 +110,10 @@ impl Flow {
         let mut random = self.random.lock().unwrap();
         let jitter_ms = u64::try_from(condition.jitter.as_millis()).unwrap();
         let mut delay = condition.delay + Duration::from_millis(random.below(jitter_ms + 1));
-        let mut again = RETRANSMISSION;
+        let mut again = PROBE;
         while random.below(100) < condition.loss_percent {
             delay += again;
-            again *= 2;
+            again = (2 * again).max(RETRANSMISSION);
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
         Instant::now() + delay

@@ -34,7 +34,7 @@ fn cases() -> Vec<Case> {
             records_per_s_min: 1.0,
         },
         Case { name: "10 % loss", links: all(), condition: Condition { loss_percent: 10, ..Condition::default() }, records_per_s_min: 1.0 },
-        Case { name: "30 % loss", links: all(), condition: Condition { loss_percent: 30, ..Condition::default() }, records_per_s_min: 1.0 },
+        Case { name: "30 % loss", links: all(), condition: Condition { loss_percent: 30, ..Condition::default() }, records_per_s_min: 0.5 },
         Case {
             name: "one peer behind 256 kbit/s",
             links: directions().filter(|(from, to)| *from == 3 || *to == 3).collect(),
