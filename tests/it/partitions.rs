@@ -12,12 +12,17 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A network whose connections are all dead has them anew, and decides, within this time.
 const FORGOTTEN: Duration = Duration::from_secs(40);
 
+/// How long the network is whole before the next one.
+fn whole() -> Duration {
+    lasts(Duration::from_secs(2), Duration::from_secs(10))
+}
+
 /// Its name, the links that fail, how, and the nodes that must go on.
 type Partition = (&'static str, Vec<(usize, usize)>, Condition, &'static [usize]);
 
 /// How long a partition lasts.
 fn partition() -> Duration {
-    lasts(Duration::from_secs(2), Duration::from_secs(10))
+    lasts(Duration::from_secs(2), Duration::from_secs(6))
 }
 
 #[test]
@@ -30,7 +35,7 @@ fn halves_and_flapping_links_halt_and_heal() {
                 arena.work(&Fault::Links(between(&[&[0, 1], &[2, 3]]), condition));
                 arena.halts_for(partition(), name);
                 arena.heals_in_time(name);
-                std::thread::sleep(2 * PAUSE);
+                std::thread::sleep(whole());
             }
             // The halves change each time, so that no connection is older than a flap.
             for other in [1, 2, 3].into_iter().cycle().take(if minutes().is_some() { 15 } else { 3 }) {
@@ -41,7 +46,7 @@ fn halves_and_flapping_links_halt_and_heal() {
                 std::thread::sleep(FLAP);
             }
             arena.heals_in_time("flapping every 2 s");
-            std::thread::sleep(3 * PAUSE);
+            std::thread::sleep(whole());
         });
         (records, arena.faults)
     });

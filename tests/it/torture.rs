@@ -15,7 +15,7 @@ pub const SETTLE: Duration = Duration::from_secs(120);
 const REPORT_HEAD: &str = "| scenario | seed | seconds | records committed | faults | result |\n| --- | --- | --- | --- | --- | --- |\n";
 
 /// Records in flight at once for each agency: enough that a run with halts still shows something.
-const WRITERS: usize = 4;
+const WRITERS: usize = 8;
 
 /// xorshift64*: a schedule that a printed seed replays.
 #[derive(Debug)]
