@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use sharelog::node::local::LocalNetwork;
+
 use super::arena::{Arena, Fault, NODES};
 use super::torture::{runs, under_load};
 
@@ -13,7 +15,8 @@ fn a_stopped_proposer_is_passed_over_and_a_network_that_stood_still_goes_on() {
     runs("pauses", |seed| {
         let mut arena = Arena::start(seed);
         let records = under_load(&mut arena, "pause", |arena| {
-            std::thread::sleep(Duration::from_secs(3));
+            let grown = |net: &mut LocalNetwork| net.head(0).is_ok_and(|head| head.0 > 4);
+            arena.net().wait_until("some heights", Duration::from_secs(60), grown).unwrap();
             // Whoever proposed four heights ago is next in turn, or soon.
             let before = arena.height();
             let proposer = arena.proposer(before - 3);
