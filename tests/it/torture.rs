@@ -61,7 +61,7 @@ pub fn runs(name: &str, mut run: impl FnMut(u64) -> (usize, usize)) {
         println!("{name}: SHARELOG_SEED={seed}");
         let start = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| run(seed)));
-        let counts = outcome.as_ref().map_or("| |".to_owned(), |(records, faults)| format!("| {records} | {faults} |"));
+        let counts = outcome.as_ref().map_or("| | |".to_owned(), |(records, faults)| format!("| {records} | {faults} |"));
         let result = if outcome.is_ok() { "passed" } else { "FAILED" };
         report(&format!("| {name} | {seed} | {} {counts} {result} |\n", start.elapsed().as_secs()));
         if let Err(failure) = outcome {
