@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use toml::Value;
 
+use crate::consensus::roster::Detour;
 use crate::consensus::witnesses::Witness;
 use crate::core::ids::check_agency;
-use crate::limits::WITNESSES_MAX;
+use crate::limits::{ENGINE_PEERS_MAX, WITNESSES_MAX};
 
 /// The file of a home that holds the settings.
 pub const FILE: &str = "config.toml";
@@ -37,6 +38,8 @@ pub struct Config {
     pub consensus: String,
     /// Multiaddress of the record swarm's port.
     pub records: String,
+    /// Where this node dials peers of the ledger, instead of where the ledger says.
+    pub peers: Vec<Detour>,
     /// The engine's propose timeout of round 0; vote timeouts are half of it, and each later round adds a quarter.
     pub propose_timeout: Duration,
     /// Below this much free disk no records are taken, bytes.
@@ -86,7 +89,7 @@ struct Setting {
     about: &'static [&'static str],
 }
 
-const SETTINGS: [Setting; 11] = [
+const SETTINGS: [Setting; 12] = [
     Setting {
         name: "agency",
         shape: Shape::Text,
@@ -125,6 +128,16 @@ const SETTINGS: [Setting; 11] = [
         shape: Shape::Text,
         default: Some("\"/ip4/0.0.0.0/tcp/26601\""),
         about: &["Where the swarm listens that spreads records and cosignatures, as a multiaddress."],
+    },
+    Setting {
+        name: "peers",
+        shape: Shape::List,
+        default: Some("[]"),
+        about: &[
+            "Other addresses of peers, texts \"PEER_ID CONSENSUS_MULTIADDR RECORDS_MULTIADDR\": this node dials these instead of the ones",
+            "that the ledger names, such as the end of a tunnel, an address behind NAT, or one that moved. A way back in, too, when no",
+            "address on the ledger is right any more. Who is a peer the ledger says alone: an id that it does not name is not dialled.",
+        ],
     },
     Setting {
         name: "propose_timeout_ms",
@@ -275,6 +288,7 @@ impl Config {
             hosts: of("hosts").list()?,
             consensus: of("consensus").multiaddress()?,
             records: of("records").multiaddress()?,
+            peers: of("peers").peers()?,
             propose_timeout: Duration::from_millis(of("propose_timeout_ms").integer(50, 600_000)?),
             witnesses: of("witnesses").witnesses()?,
             disk_free_bytes_min: of("disk_free_bytes_min").integer(0, u64::MAX)?,
@@ -316,6 +330,16 @@ impl Chosen {
         Ok(witnesses)
     }
 
+    fn peers(&self) -> Result<Vec<Detour>, ConfigError> {
+        let detours: Vec<_> =
+            self.list()?.iter().map(|text| parse_detour(text).map_err(|expected| self.wrong(expected))).collect::<Result<_, _>>()?;
+        let has_twins = detours.iter().enumerate().any(|(index, detour)| detours[..index].iter().any(|other| other.peer == detour.peer));
+        if has_twins || detours.len() > ENGINE_PEERS_MAX {
+            return Err(self.wrong(&format!("up to {ENGINE_PEERS_MAX} peers, each once")));
+        }
+        Ok(detours)
+    }
+
     fn boolean(&self) -> Result<bool, ConfigError> {
         self.value.as_bool().ok_or_else(|| self.wrong("true or false"))
     }
@@ -332,6 +356,18 @@ impl Chosen {
         check_multiaddress(text).map_err(|expected| self.wrong(expected))?;
         Ok(text.to_owned())
     }
+}
+
+/// `PEER_ID CONSENSUS_MULTIADDR RECORDS_MULTIADDR`.
+fn parse_detour(text: &str) -> Result<Detour, &'static str> {
+    let words: Vec<_> = text.split_whitespace().collect();
+    let [peer, consensus, records] = words.as_slice() else {
+        return Err("PEER_ID CONSENSUS_MULTIADDR RECORDS_MULTIADDR, with spaces between");
+    };
+    let id: libp2p::PeerId = peer.parse().map_err(|_| "a peer id in base58, such as the ledger names")?;
+    check_multiaddress(consensus)?;
+    check_multiaddress(records)?;
+    Ok(Detour { peer: id.to_base58(), consensus: (*consensus).to_owned(), records: (*records).to_owned() })
 }
 
 /// An address of a TCP port, without a peer id.
@@ -404,6 +440,24 @@ mod tests {
         assert!(error("", &[]).contains("no key agency"));
         assert!(error("agency = \"a\"\nx", &[]).contains("line 2"));
         assert!(error("agency = \"a\"", &[("SHARELOG_PROPOSE_TIMEOUT_MS", "1")]).contains("SHARELOG_PROPOSE_TIMEOUT_MS"));
+    }
+
+    #[test]
+    fn peers_are_dialled_where_the_settings_say() {
+        let peer = crate::core::genesis::peer_id(&crate::core::key::SecretKey::from_seed(&[7; 32]).public());
+        let (consensus, records) = ("/ip4/192.0.2.1/tcp/1".to_owned(), "/ip6/::1/tcp/2".to_owned());
+        let good = format!("{peer} {consensus} {records}");
+        let detour = Detour { peer: peer.clone(), consensus, records };
+        assert_eq!(load(&format!("agency = \"a\"\npeers = [\"{good}\"]"), &[]).unwrap().peers, std::slice::from_ref(&detour));
+        assert_eq!(load("agency = \"a\"", &[("SHARELOG_PEERS", &good)]).unwrap().peers, [detour]);
+        let error = |peers: &str| load(&format!("agency = \"a\"\npeers = [{peers}]"), &[]).unwrap_err().to_string();
+        assert!(error(&format!("\"{peer} /ip4/192.0.2.1/tcp/1\"")).contains("key peers"));
+        assert!(error(&format!("\"{peer} /ip4/192.0.2.1/tcp/1\"")).contains("PEER_ID CONSENSUS_MULTIADDR RECORDS_MULTIADDR"));
+        assert!(error("\"12D3 /ip4/192.0.2.1/tcp/1 /ip4/192.0.2.1/tcp/2\"").contains("a peer id"));
+        assert!(error(&format!("\"{peer} /ip4/192.0.2.1/udp/1 /ip4/192.0.2.1/tcp/2\"")).contains("a multiaddress"));
+        assert!(error(&format!("\"{peer} /ip4/192.0.2.1/tcp/1/p2p/{peer} /ip4/192.0.2.1/tcp/2\"")).contains("a multiaddress"));
+        assert!(error(&format!("\"{good}\", \"{good}\"")).contains("each once"));
+        assert!(error("7").contains("a list of texts"));
     }
 
     #[test]

@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::consensus::checkpoints::{Checkpoints, Cosigned};
 use crate::consensus::pool::{Pool, Source};
-use crate::consensus::roster::{Peer, roster};
+use crate::consensus::roster::{Detour, Peer, roster};
 use crate::core::key::SecretKey;
 use crate::health::{Health, Known};
 use crate::limits::{MESSAGES_HANDLED_MAX, RECORDS_PER_THREAD_MIN, SPREAD_AGAIN};
@@ -48,6 +48,7 @@ pub struct Swarm {
     pub network_key: SecretKey,
     /// Multiaddress to listen on.
     pub listen: String,
+    pub detours: Arc<[Detour]>,
     pub pool: Arc<Pool>,
     pub checkpoints: Arc<Checkpoints>,
     pub health: Arc<Health>,
@@ -107,6 +108,7 @@ struct Spreading {
     /// The own peer id in base58btc, and who may connect.
     own: String,
     roster: Vec<Peer>,
+    detours: Arc<[Detour]>,
     /// The agency that runs this node, when the node is a validator.
     cosigner: Option<String>,
     /// The newest answer of [`Checkpoints::known`].
@@ -121,7 +123,7 @@ struct Spreading {
 
 impl Spreading {
     fn start(settings: Swarm) -> anyhow::Result<Self> {
-        let Swarm { reader, network_key, listen, pool, checkpoints, health, metrics } = settings;
+        let Swarm { reader, network_key, listen, detours, pool, checkpoints, health, metrics } = settings;
         let own = behaviour::identity(&network_key)?.public().to_peer_id().to_base58();
         let mut swarm = behaviour::swarm(&network_key, &reader.genesis().hash)?;
         let address: Multiaddr = listen.parse().with_context(|| format!("record swarm's address {listen}"))?;
@@ -133,6 +135,7 @@ impl Spreading {
             reader,
             own,
             roster: Vec::new(),
+            detours,
             cosigner,
             known: checkpoints.known(),
             tasks: JoinSet::new(),
@@ -148,7 +151,7 @@ impl Spreading {
 
     /// Lets those connect whom the ledger names now, and parts from the others.
     fn follow_roster(&mut self) {
-        let roster = roster(&self.reader, &self.own);
+        let roster = roster(&self.reader, &self.own, &self.detours);
         if roster == self.roster {
             return;
         }

@@ -5,8 +5,12 @@ mod it {
     mod admission;
     #[cfg(feature = "node")]
     mod api;
+    #[cfg(feature = "test-faults")]
+    mod arena;
     #[cfg(feature = "node")]
     mod audit;
+    #[cfg(feature = "test-faults")]
+    mod clocks;
     #[cfg(feature = "node")]
     mod cluster;
     #[cfg(feature = "node")]
@@ -26,6 +30,8 @@ mod it {
     mod judge;
     mod ledger;
     mod lifecycle;
+    #[cfg(feature = "test-faults")]
+    mod links;
     #[cfg(feature = "node")]
     mod members;
     mod merkle;
@@ -37,7 +43,15 @@ mod it {
     #[cfg(feature = "node")]
     mod operators;
     #[cfg(feature = "node")]
+    mod outsiders;
+    #[cfg(feature = "test-faults")]
+    mod partitions;
+    #[cfg(feature = "test-faults")]
+    mod pauses;
+    #[cfg(feature = "node")]
     mod pool;
+    #[cfg(feature = "node")]
+    mod ports;
     #[cfg(feature = "node")]
     mod questions;
     #[cfg(feature = "node")]
@@ -45,8 +59,12 @@ mod it {
     #[cfg(feature = "node")]
     mod report;
     mod rules;
+    #[cfg(feature = "test-faults")]
+    mod schedule;
     #[cfg(feature = "node")]
     mod sharing;
+    #[cfg(feature = "test-faults")]
+    mod slow_links;
     #[cfg(feature = "node")]
     mod store;
     #[cfg(feature = "node")]
@@ -55,6 +73,8 @@ mod it {
     mod swarm;
     mod threats;
     mod tidy;
+    #[cfg(feature = "node")]
+    mod torture;
     mod vectors;
     mod verify;
     #[cfg(feature = "node")]

@@ -1,7 +1,6 @@
 //! What the node says of itself: status, life, readiness, metrics.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::State;
 use axum::http::Uri;
@@ -10,6 +9,7 @@ use axum::response::Response;
 use crate::api::parameters::Parameters;
 use crate::api::problem::Failed;
 use crate::api::{Shared, reply};
+use crate::consensus::clock::now;
 use crate::core::json::{Value, object, strings};
 use crate::core::refusal::{Code, Refusal};
 use crate::core::rules;
@@ -110,8 +110,7 @@ pub async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
 
 /// Milliseconds since `time` by the own clock; 0 for a time ahead of it.
 fn age_ms(time: Time) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX).saturating_sub(time.unix_ms())
+    now().unix_ms().saturating_sub(time.unix_ms())
 }
 
 fn number(count: usize) -> u64 {

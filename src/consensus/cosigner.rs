@@ -16,7 +16,7 @@ mod noted;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::time::{Instant, sleep_until};
@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::consensus::checkpoints::judged::{Judged, judge};
 use crate::consensus::checkpoints::{Checkpoints, Cosigned};
+use crate::consensus::clock::now;
 use crate::consensus::cosigner::noted::Noted;
 use crate::core::key::SecretKey;
 use crate::core::rules;
@@ -184,7 +185,7 @@ impl Signing {
         }
         let checkpoint = Checkpoint { origin: entry.ledger, size, root: judged.root };
         self.noted.advance(checkpoint.clone())?;
-        let cosignature = Cosignature::sign(&checkpoint, &self.cosigner.agency, unix_seconds(), &self.cosigner.key);
+        let cosignature = Cosignature::sign(&checkpoint, &self.cosigner.agency, now().unix_ms() / 1_000, &self.cosigner.key);
         self.cosigner.checkpoints.add(&Cosigned { checkpoint, cosignatures: vec![cosignature] });
         Ok(())
     }
@@ -206,9 +207,4 @@ impl Signing {
         let power = judged.set.members().iter().filter(|member| beyond.contains(&member.agency)).map(|member| member.power).sum();
         judged.set.is_quorum(power)
     }
-}
-
-/// This validator's own clock.
-fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -29,7 +29,7 @@ use self::start::{Plan, Session, Standing};
 use self::undecided::Undecided;
 use crate::consensus::misbehaviours::Misbehaviours;
 use crate::consensus::pool::Pool;
-use crate::consensus::roster::roster;
+use crate::consensus::roster::{Detour, roster};
 use crate::core::genesis::{self, Genesis};
 use crate::core::key::SecretKey;
 use crate::health::Health;
@@ -55,6 +55,7 @@ pub struct Engine {
     pub network_key: SecretKey,
     /// Multiaddress to listen on.
     pub listen: String,
+    pub detours: Arc<[Detour]>,
     /// Folder of the engine's own files: `wal/`, `undecided`, `last-signed`; and of the operator's flag `rejoin`.
     pub dir: PathBuf,
     pub propose_timeout: Duration,
@@ -112,6 +113,7 @@ impl Engine {
         let shared = Shared {
             genesis: self.genesis,
             agency: self.agency,
+            detours: self.detours,
             propose_timeout: self.propose_timeout,
             reader,
             writer: Mutex::new(self.writer),
@@ -170,7 +172,7 @@ fn standing(shared: &Shared) -> Standing {
 async fn run_sessions(plan: &Plan, shared: &Arc<Shared>, stop: &CancellationToken) -> anyhow::Result<()> {
     loop {
         let standing = standing(shared);
-        let roster = roster(&shared.reader, &plan.own);
+        let roster = roster(&shared.reader, &plan.own, &shared.detours);
         shared.heard.listen_to(start::validators(&roster));
         let session = Session::start(plan, standing, start::addresses(&roster)).await?;
         let (end, session) = Driver::run(Arc::clone(shared), session, standing, (plan.own.clone(), roster), stop).await;

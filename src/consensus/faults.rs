@@ -3,6 +3,7 @@
 //! Each fault is one evil thing; all else about the node stays honest, so that exactly this is what others see:
 //! - `bad-signature`: a block's first record has a broken signature, and its entry covers that leaf;
 //! - `wrong-time`: a fresh block's time lies an hour ahead;
+//! - `clock=FILE`: the node's clock is wrong by the milliseconds that the file holds, a signed number that may change while it runs;
 //! - `nil-first`: the precommit of a height's first round is nil, whatever was prevoted, so that rounds have to repeat.
 
 use std::sync::Arc;
@@ -17,6 +18,14 @@ const AHEAD_MS: u64 = 3_600_000;
 
 fn is_chosen(fault: &str) -> bool {
     std::env::var("SHARELOG_FAULT").is_ok_and(|chosen| chosen == fault)
+}
+
+/// What this node's clock shows instead of `since_ms`, milliseconds since 1970; a file that cannot be read changes nothing.
+pub fn alter_clock(since_ms: u64) -> u64 {
+    let chosen = std::env::var("SHARELOG_FAULT").unwrap_or_default();
+    let offset = chosen.strip_prefix("clock=").and_then(|file| std::fs::read_to_string(file).ok());
+    let offset_ms: i64 = offset.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    since_ms.saturating_add_signed(offset_ms)
 }
 
 /// The time of a block that this node builds.

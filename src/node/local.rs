@@ -38,6 +38,8 @@ pub struct LocalNode {
     /// `http://127.0.0.1:<port>`.
     pub http: String,
     child: Option<Child>,
+    /// More environment for this node, when it is started.
+    pub environment: Vec<(String, String)>,
 }
 
 /// The nodes that a `network.json` lists.
@@ -69,7 +71,8 @@ impl LocalNetwork {
         };
         let nodes = value.get("nodes").and_then(Value::as_array).ok_or_else(|| malformed("no member nodes".into()))?;
         let node = |node: &Value| -> Result<LocalNode, LocalError> {
-            Ok(LocalNode { agency: text(node, "agency")?, home: dir.join(text(node, "home")?), http: text(node, "http")?, child: None })
+            let (agency, home, http) = (text(node, "agency")?, dir.join(text(node, "home")?), text(node, "http")?);
+            Ok(LocalNode { agency, home, http, child: None, environment: Vec::new() })
         };
         Ok(LocalNetwork {
             dir: dir.to_owned(),
@@ -84,7 +87,8 @@ impl LocalNetwork {
 
     /// Knows one more node, which is not in `network.json`; gives its index.
     pub fn add(&mut self, agency: &str, home: &Path, http: &str) -> usize {
-        self.nodes.push(LocalNode { agency: agency.to_owned(), home: home.to_owned(), http: http.to_owned(), child: None });
+        let (agency, home, http) = (agency.to_owned(), home.to_owned(), http.to_owned());
+        self.nodes.push(LocalNode { agency, home, http, child: None, environment: Vec::new() });
         self.nodes.len() - 1
     }
 
@@ -113,7 +117,7 @@ impl LocalNetwork {
         let child = Command::new(binary)
             .args(["node", "run", "--home"])
             .arg(&node.home)
-            .envs(self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+            .envs(self.environment.iter().chain(&node.environment).map(|(name, value)| (name.as_str(), value.as_str())))
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(out)

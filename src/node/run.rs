@@ -26,9 +26,11 @@ use crate::consensus::cosigner::Cosigner;
 use crate::consensus::engine::{Engine, Voter};
 use crate::consensus::misbehaviours::Misbehaviours;
 use crate::consensus::pool::Pool;
+use crate::consensus::roster::Detour;
 use crate::consensus::witnesses::Witnesses;
 use crate::core::genesis::Genesis;
 use crate::core::key::{Algorithm, VerifierKey};
+use crate::core::rules;
 use crate::health::{Health, Life};
 use crate::keystore::NextKeys;
 use crate::limits::{DISK_LOOK, STOP_WAIT};
@@ -129,10 +131,13 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: HeldKeys, writer: W
         note: data.join("cosigner.note"),
     });
     let witnesses = Witnesses { witnesses: config.witnesses.clone(), reader: reader.clone(), checkpoints: checkpoints.clone() };
+    let detours: Arc<[Detour]> = config.peers.as_slice().into();
+    tell_unknown(&detours, &reader);
     let swarm = Swarm {
         reader: reader.clone(),
         network_key: copy(&network),
         listen: config.records.clone(),
+        detours: detours.clone(),
         pool: pool.clone(),
         checkpoints,
         health: health.clone(),
@@ -146,6 +151,7 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: HeldKeys, writer: W
         voter,
         network_key: network,
         listen: config.consensus.clone(),
+        detours,
         dir: data.join("consensus"),
         propose_timeout: config.propose_timeout,
         writer,
@@ -170,6 +176,14 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: HeldKeys, writer: W
     tasks.spawn(IDENTITY, watch_identity(reader, keys, agency, marks, stop.clone()));
     tracing::info!(http = %config.http, "running");
     tasks.until_end(stop).await
+}
+
+/// A detour to a peer that the ledger does not name is of no use until it does: most often its id is misspelt.
+fn tell_unknown(detours: &[Detour], reader: &Reader) {
+    let known = rules::nodes(reader, reader.head().height.saturating_add(1));
+    for detour in detours.iter().filter(|detour| known.iter().all(|node| node.peer != detour.peer)) {
+        tracing::warn!(peer = detour.peer, "settings name addresses of a peer that is not on the ledger, so nobody dials them");
+    }
 }
 
 /// The node's tasks, named; the first to end ends all.

@@ -2,48 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::judge::{Watcher, judge};
-use super::network::{Load, TestNetwork, check_load};
+use super::judge::judge;
+use super::network::TestNetwork;
+use super::torture::{SETTLE, Seeded, minutes, runs, under_load};
 
-const SETTLE: Duration = Duration::from_secs(120);
-
-/// xorshift64*: a schedule that a printed seed replays.
-struct Seeded(u64);
-
-impl Seeded {
-    fn new() -> Self {
-        let seed =
-            std::env::var("SHARELOG_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| u64::from(std::process::id()) + 1);
-        println!("SHARELOG_SEED={seed}");
-        Seeded(seed)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % bound
-    }
-}
-
-fn urls(network: &TestNetwork) -> Vec<String> {
-    network.net.nodes.iter().map(|node| node.http.clone()).collect()
-}
-
-/// Runs a load on all nodes while `fault` works on them, lets the network settle, and judges.
-fn under_load(network: &mut TestNetwork, prefix: &str, fault: impl FnOnce(&mut TestNetwork)) {
-    let start = Instant::now();
-    let keys: Vec<_> = (0..4).map(|index| (format!("agency-{index}"), network.key(&format!("agency-{index}"), "office"))).collect();
-    let origin = network.net.origin.clone();
-    let load = Load { origin: &origin, urls: urls(network), keys, prefix };
-    let (seen, log) = Watcher::watch(&urls(network), || {
-        let (log, ()) = load.run(|| fault(network));
-        network.settle(SETTLE);
-        log
-    });
-    check_load(&log, start);
-    judge(network, &log, &seen);
-}
+/// A node that was killed holds all but the newest block again within this time.
+const BACK: Duration = Duration::from_secs(10);
 
 #[test]
 fn four_validators_agree_under_load() {
@@ -71,20 +35,39 @@ fn a_node_that_was_down_catches_up_and_votes_again() {
     assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
 }
 
+/// Kills one node after the other; each is back within one height of the others in [`BACK`].
 #[test]
 fn fifty_random_kills_lose_and_double_nothing() {
-    let mut network = TestNetwork::start();
-    let mut random = Seeded::new();
-    under_load(&mut network, "kill", |network| {
-        for _ in 0..50 {
-            let victim = usize::try_from(random.below(4)).unwrap();
-            network.net.kill(victim);
-            std::thread::sleep(Duration::from_millis(random.below(300)));
-            network.net.start(victim).unwrap();
-            network.net.wait_ready(victim, Duration::from_secs(60)).unwrap_or_else(|error| panic!("{error}\n{}", network.log_tail(victim)));
-            std::thread::sleep(Duration::from_millis(200 + random.below(500)));
-        }
+    let kills = if minutes().is_some() { 200 } else { 50 };
+    runs("random kills", |seed| {
+        let mut network = TestNetwork::start();
+        let mut random = Seeded::of(seed);
+        let mut slowest = Duration::ZERO;
+        let records = under_load(&mut network, "kill", |network| {
+            for _ in 0..kills {
+                let victim = usize::try_from(random.below(4)).unwrap();
+                network.net.kill(victim);
+                std::thread::sleep(Duration::from_millis(random.below(300)));
+                network.net.start(victim).unwrap();
+                slowest = slowest.max(back(network, victim));
+                std::thread::sleep(Duration::from_millis(200 + random.below(500)));
+            }
+        });
+        println!("back within one height of the others after at most {slowest:?}");
+        (records, kills)
     });
+}
+
+/// Waits until a started node is ready and at most one height below the others; gives how long that took.
+fn back(network: &mut TestNetwork, node: usize) -> Duration {
+    let since = Instant::now();
+    let outcome = network.net.wait_until("the return of the killed node", BACK, |net| {
+        let own = net.get(node, "/readyz").is_ok_and(|(status, _)| status == 200).then(|| net.head(node).ok()).flatten();
+        let highest = (0..4).filter(|other| *other != node).filter_map(|other| net.head(other).ok()).max();
+        own.zip(highest).is_some_and(|(own, highest)| own.0 + 1 >= highest.0)
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}\n{}", network.log_tail(node)));
+    since.elapsed()
 }
 
 #[test]

@@ -96,6 +96,7 @@ impl Node {
             voter: Voter::Validator { key: Box::new(secret(index, 1)), has_just_joined: false },
             network_key: secret(index, 3),
             listen: genesis.validators[index].addresses[0].clone(),
+            detours: Arc::default(),
             dir: home.join("consensus"),
             propose_timeout: Duration::from_millis(500),
             writer,

@@ -1,12 +1,20 @@
 //! The judge: every safety invariant, from public interfaces alone.
 //!
-//! 1. No two nodes disagree on any height: equal entry bytes.
-//! 2. The chain is unbroken; heights rise by one, times rise.
-//! 3. Each certificate holds under the set of its height: the one whose hash the entry names, and the entry before it as next.
-//! 4. Every acknowledged record stands where its answer said, once, on every node; nothing refused is committed.
-//! 5. Each public checkpoint is cosigned by more than two thirds; every pair of those seen is consistent.
-//! 6. All nodes reach the same state hash.
-//! 7. The root of the last checkpoint is the root of the leaves that the node serves.
+//! What the nodes show is collected here, over HTTP; `invariants` judges it and asks nobody. Its sentences are:
+//!
+//! - S1 agreement: no two nodes show two entries of one height, and no head seen while faults worked is another one.
+//! - S2 chain: heights rise by one, each entry names the one before, nothing lies between or is left out.
+//! - S3 durability: every acknowledged record stands where its answer said, on every node.
+//! - S4 no duplicates, no phantoms: each id stands once; nothing refused is committed, nor what nobody submitted.
+//! - S5 order: acknowledged before the other was submitted means a lower position; times rise and no block is of the future.
+//! - S6 certificates: more than two thirds of the set of the height, which is the one that the entry before names as next.
+//! - S7 state: equal at equal height.
+//! - S8 tree: every root is that of the leaves; of all checkpoints seen, each is consistent with the next one and cosigned
+//!   by more than two thirds; proofs of inclusion hold.
+//! - S9 no rollback: the checkpoint of a node never falls, not over a kill either.
+
+mod invariants;
+mod mutated;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -15,26 +23,40 @@ use std::time::Duration;
 
 use sharelog::core::genesis::Genesis;
 use sharelog::core::hash::Hash;
-use sharelog::core::json::Value;
+use sharelog::core::json::{self, Strings, Value};
 use sharelog::core::key::decode_base64;
 use sharelog::core::note::Note;
 use sharelog::core::validators::ValidatorSet;
 use sharelog::log::certificate::Certificate;
-use sharelog::log::checkpoint::{Checkpoint, Cosignature};
+use sharelog::log::checkpoint::Checkpoint;
 use sharelog::log::entry::BlockEntry;
-use sharelog::log::merkle::{Frontier, leaf_hash, verify_consistency};
+use sharelog::log::merkle::leaf_hash;
+use sharelog::log::tile::entries_path;
 use sharelog::node::local::LocalNetwork;
 
-use super::network::{Ends, OperationLog, Outcome, TestNetwork};
+use super::network::{Ends, Operation, OperationLog, Outcome, TestNetwork, now};
 
-/// A public checkpoint as one node served it.
+/// Acknowledged records whose proofs of inclusion are asked for, spread over the run.
+const INCLUSIONS: usize = 64;
+
+/// What one node showed at one moment.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub node: usize,
-    pub note: String,
+    /// By the clock of the test, ms since 1970.
+    pub at_ms: u64,
+    pub sight: Sight,
 }
 
-/// Watches all nodes' checkpoints while something else runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// The note of a public checkpoint.
+    Checkpoint(String),
+    /// The newest block as the status tells it: height, state, time in ms.
+    Head(u64, String, u64),
+}
+
+/// Watches all nodes' checkpoints and heads while something else runs.
 #[derive(Default)]
 pub struct Watcher {
     seen: Mutex<Vec<Seen>>,
@@ -46,27 +68,26 @@ impl Watcher {
     pub fn watch<T>(urls: &[String], during: impl FnOnce() -> T) -> (Vec<Seen>, T) {
         let watcher = Watcher::default();
         let result = std::thread::scope(|scope| {
-            scope.spawn(|| watcher.poll(urls));
+            for (node, url) in urls.iter().enumerate() {
+                let watcher = &watcher;
+                scope.spawn(move || watcher.poll(node, url));
+            }
             let _ends = Ends(&watcher.stop);
             during()
         });
         (watcher.seen.into_inner().unwrap(), result)
     }
 
-    fn poll(&self, urls: &[String]) {
+    fn poll(&self, node: usize, url: &str) {
         let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(2))).build().into();
-        let mut last = vec![String::new(); urls.len()];
+        let ask = |path: &str| agent.get(&format!("{url}{path}")).call().ok()?.body_mut().read_to_string().ok();
+        let mut last = [None, None];
         while !self.stop.load(Ordering::Relaxed) {
-            for (node, url) in urls.iter().enumerate() {
-                let Ok(mut response) = agent.get(&format!("{url}/checkpoint")).call() else {
-                    continue;
-                };
-                let Ok(note) = response.body_mut().read_to_string() else {
-                    continue;
-                };
-                if last[node] != note {
-                    last[node].clone_from(&note);
-                    self.seen.lock().unwrap().push(Seen { node, note });
+            let sights = [ask("/checkpoint").map(Sight::Checkpoint), ask("/api/v1/status").and_then(|status| head_of(&status))];
+            for (sight, last) in sights.into_iter().zip(&mut last) {
+                if sight.is_some() && *last != sight {
+                    last.clone_from(&sight);
+                    self.seen.lock().unwrap().extend(sight.map(|sight| Seen { node, at_ms: now().unix_ms(), sight }));
                 }
             }
             std::thread::sleep(Duration::from_millis(200));
@@ -74,221 +95,173 @@ impl Watcher {
     }
 }
 
-/// All invariants over a settled network. `log` is what the load was answered, `seen` what the watcher saw.
-pub fn judge(network: &TestNetwork, log: &OperationLog, seen: &[Seen]) {
-    let genesis = Genesis::parse(&network.genesis).unwrap();
-    let net = &network.net;
-    let mut sets = Sets::of(&genesis);
-    let entries = blocks(net, 0, &mut sets);
-    for node in 1..net.nodes.len() {
-        assert_eq!(blocks(net, node, &mut sets), entries, "node {node} disagrees with node 0");
-    }
-    check_chain(&genesis, &entries);
-    let records = records(net, 0);
-    check_log(&records, log);
-    for node in 1..net.nodes.len() {
-        assert_eq!(self::records(net, node), records, "records of node {node} differ from node 0's");
-    }
-    let states: Vec<_> = (0..net.nodes.len()).map(|node| head_state(net, node)).collect();
-    assert!(states.iter().all(|state| *state == states[0]), "{states:?}");
-    let entry = BlockEntry::parse(entries.last().unwrap().as_bytes()).unwrap();
-    assert_eq!(states[0], (entry.height, entry.state.to_hex()));
-    check_checkpoints(net, &sets, seen);
-    check_leaves(net, &sets);
+fn head_of(status: &str) -> Option<Sight> {
+    let status = json::parse(status.as_bytes(), Strings::WithNotes).ok()?;
+    let head = status.get("head")?;
+    let time = sharelog::core::time::Time::parse(head.get("time")?.as_str()?).ok()?;
+    Some(Sight::Head(head.get("height")?.as_u64()?, head.get("state")?.as_str()?.to_owned(), time.unix_ms()))
 }
 
-/// Validator sets by their hashes, which block entries name, and the sizes that each judges.
-struct Sets {
-    origin: String,
+/// What one settled node shows.
+#[derive(Clone)]
+struct Shown {
+    /// The entry's leaf and the certificate of each height.
+    blocks: Vec<(String, Certificate)>,
+    /// Id, position, height of each record, in the order of the list.
+    records: Vec<(String, u64, u64)>,
+    /// Height and state of the head.
+    head: (u64, String),
+    /// The note of the public checkpoint.
+    checkpoint: String,
+    /// Hashes of the leaves that it covers.
+    leaves: Vec<Hash>,
+}
+
+/// A proof that the leaf at `position` stands in the tree of `size`.
+#[derive(Clone)]
+struct Included {
+    position: u64,
+    size: u64,
+    proof: Vec<Hash>,
+}
+
+/// All that is judged.
+#[derive(Clone)]
+struct Observed {
+    genesis: Genesis,
+    nodes: Vec<Shown>,
+    /// Believed for their hashes alone.
     sets: BTreeMap<Hash, ValidatorSet>,
-    /// The set of each size at which a block ends.
-    judging: BTreeMap<u64, Hash>,
+    /// Between neighbours of the sizes seen.
+    consistency: BTreeMap<(u64, u64), Vec<Hash>>,
+    inclusion: Vec<Included>,
+    log: OperationLog,
+    /// Whether the log names everything that was submitted.
+    is_log_whole: bool,
+    seen: Vec<Seen>,
+    at_ms: u64,
 }
 
-impl Sets {
-    fn of(genesis: &Genesis) -> Self {
+/// All invariants over a settled network. `log` is what was answered to submissions that it names, `seen` what the watcher saw.
+pub fn judge(network: &TestNetwork, log: &OperationLog, seen: &[Seen]) {
+    judge_observed(&Observed::collect(network, log.clone(), seen.to_vec()));
+}
+
+/// The same, with a log that names every submission: nothing else may stand on the ledger.
+pub fn judge_whole(network: &TestNetwork, log: &OperationLog, seen: &[Seen]) {
+    judge_observed(&Observed { is_log_whole: true, ..Observed::collect(network, log.clone(), seen.to_vec()) });
+}
+
+fn judge_observed(observed: &Observed) {
+    if let Err(violation) = invariants::judge(observed) {
+        panic!("{violation}");
+    }
+}
+
+impl Observed {
+    fn collect(network: &TestNetwork, log: OperationLog, seen: Vec<Seen>) -> Self {
+        let net = &network.net;
+        let genesis = Genesis::parse(&network.genesis).unwrap();
         let first = genesis.validator_set();
-        Sets { origin: genesis.origin.clone(), sets: BTreeMap::from([(first.hash(), first)]), judging: BTreeMap::new() }
-    }
-
-    /// The set of an entry, asked from a node when it is new, and believed for its hash.
-    fn take(&mut self, net: &LocalNetwork, node: usize, entry: &BlockEntry) -> &ValidatorSet {
-        self.judging.insert(entry.position + 1, entry.validators);
-        self.sets.entry(entry.validators).or_insert_with(|| {
-            let answer = net.ask(node, &format!("/api/v1/validators?height={}", entry.height)).unwrap();
-            let set = ValidatorSet::from_value(answer.get("validators").unwrap()).unwrap();
-            assert_eq!(set.hash(), entry.validators, "the set of height {}", entry.height);
-            set
-        })
-    }
-
-    fn judging(&self, size: u64) -> &ValidatorSet {
-        &self.sets[self.judging.get(&size).unwrap_or_else(|| panic!("no block ends at {size} leaves"))]
+        let mut sets = BTreeMap::from([(first.hash(), first)]);
+        let nodes: Vec<_> = (0..net.nodes.len()).map(|node| shown(net, node, &mut sets)).collect();
+        let mut sizes: Vec<_> = seen.iter().filter_map(|seen| seen.sight.size()).collect();
+        sizes.extend(nodes.iter().filter_map(|node| size_of(&node.checkpoint)));
+        sizes.sort_unstable();
+        sizes.dedup();
+        let ask = |path: String| net.ask(0, &path).ok().and_then(|answer| hashes(answer.get("proof")?)).unwrap_or_default();
+        // Consistency is transitive: neighbours suffice for every pair.
+        let pairs = sizes.windows(2).map(|pair| (pair[0], pair[1]));
+        let consistency = pairs.map(|(from, to)| ((from, to), ask(format!("/api/v1/proofs/consistency?from={from}&to={to}")))).collect();
+        let acknowledged: Vec<_> = log.iter().filter_map(Operation::position).collect();
+        let size = size_of(&nodes[0].checkpoint).unwrap_or(0);
+        let chosen = acknowledged.iter().step_by(acknowledged.len() / INCLUSIONS + 1).filter(|position| **position < size);
+        let inclusion = chosen
+            .map(|&position| Included { position, size, proof: ask(format!("/api/v1/proofs/inclusion?position={position}&size={size}")) })
+            .collect();
+        Observed { genesis, nodes, sets, consistency, inclusion, log, is_log_whole: false, seen, at_ms: now().unix_ms() }
     }
 }
 
-fn head_state(net: &LocalNetwork, node: usize) -> (u64, String) {
+impl Sight {
+    fn size(&self) -> Option<u64> {
+        match self {
+            Sight::Checkpoint(note) => size_of(note),
+            Sight::Head(..) => None,
+        }
+    }
+}
+
+impl Operation {
+    /// Where it stands, if it was acknowledged.
+    fn position(&self) -> Option<u64> {
+        match self.outcome {
+            Outcome::Committed { position, .. } => Some(position),
+            Outcome::Refused { .. } | Outcome::Unknown => None,
+        }
+    }
+}
+
+fn size_of(note: &str) -> Option<u64> {
+    Checkpoint::parse(&Note::parse(note.as_bytes()).ok()?.text).ok().map(|checkpoint| checkpoint.size)
+}
+
+fn hashes(proof: &Value) -> Option<Vec<Hash>> {
+    let hash = |value: &Value| decode_base64(value.as_str()?).ok()?.try_into().ok().map(Hash);
+    proof.as_array()?.iter().map(hash).collect()
+}
+
+fn shown(net: &LocalNetwork, node: usize, sets: &mut BTreeMap<Hash, ValidatorSet>) -> Shown {
+    let mut blocks = Vec::new();
+    each(net, node, "/api/v1/blocks", |block| {
+        let leaf = block.get("entry").unwrap().as_str().unwrap();
+        let entry = BlockEntry::parse(leaf.as_bytes()).unwrap();
+        sets.entry(entry.validators).or_insert_with(|| {
+            let answer = net.ask(node, &format!("/api/v1/validators?height={}", entry.height)).unwrap();
+            ValidatorSet::from_value(answer.get("validators").unwrap()).unwrap()
+        });
+        blocks.push((leaf.to_owned(), Certificate::from_value(block.get("certificate").unwrap()).unwrap()));
+    });
+    let mut records = Vec::new();
+    each(net, node, "/api/v1/records", |record| {
+        let number = |name: &str| record.get(name).unwrap().as_u64().unwrap();
+        records.push((record.get("id").unwrap().as_str().unwrap().to_owned(), number("position"), number("height")));
+    });
     let status = net.ask(node, "/api/v1/status").unwrap();
     let head = status.get("head").unwrap();
-    (head.get("height").unwrap().as_u64().unwrap(), head.get("state").unwrap().as_str().unwrap().to_owned())
+    let head = (head.get("height").unwrap().as_u64().unwrap(), head.get("state").unwrap().as_str().unwrap().to_owned());
+    let checkpoint = String::from_utf8(net.get(node, "/checkpoint").unwrap().1).unwrap();
+    let leaves = leaves(net, node, size_of(&checkpoint).unwrap_or_else(|| panic!("no checkpoint: {checkpoint}")));
+    Shown { blocks, records, head, checkpoint, leaves }
 }
 
-/// The entries of all heights of a node, each certificate verified.
-fn blocks(net: &LocalNetwork, node: usize, sets: &mut Sets) -> Vec<String> {
-    let mut entries = Vec::new();
+/// All items of a list, page by page.
+fn each(net: &LocalNetwork, node: usize, list: &str, mut take: impl FnMut(&Value)) {
     let mut after = String::new();
     loop {
-        let page = net.ask(node, &format!("/api/v1/blocks?limit=1000{after}")).unwrap();
-        for block in page.get("items").unwrap().as_array().unwrap() {
-            let leaf = block.get("entry").unwrap().as_str().unwrap();
-            let entry = BlockEntry::parse(leaf.as_bytes()).unwrap();
-            let certificate = Certificate::from_value(block.get("certificate").unwrap()).unwrap();
-            let origin = sets.origin.clone();
-            certificate.verify(&origin, entry.height, &leaf_hash(leaf.as_bytes()), sets.take(net, node, &entry)).unwrap();
-            entries.push(leaf.to_owned());
-        }
+        let page = net.ask(node, &format!("{list}?limit=1000{after}")).unwrap();
+        page.get("items").unwrap().as_array().unwrap().iter().for_each(&mut take);
         match page.get("next").and_then(Value::as_str) {
             Some(next) => after = format!("&after={next}"),
-            None => return entries,
+            None => return,
         }
     }
 }
 
-fn check_chain(genesis: &Genesis, entries: &[String]) {
-    let mut previous = genesis.hash;
-    let mut first = 0;
-    let mut time = genesis.created;
-    let mut validators = genesis.validator_set().hash();
-    for (index, leaf) in entries.iter().enumerate() {
-        let entry = BlockEntry::parse(leaf.as_bytes()).unwrap();
-        assert_eq!(entry.height, u64::try_from(index).unwrap() + 1);
-        assert_eq!((entry.previous, entry.first), (previous, first), "height {}", entry.height);
-        assert!(entry.time > time, "height {}: time does not rise", entry.height);
-        assert_eq!(entry.validators, validators, "height {}: the set that the entry before names as next", entry.height);
-        validators = entry.next;
-        (previous, first, time) = (leaf_hash(leaf.as_bytes()), entry.position + 1, entry.time);
-    }
-}
-
-/// (position, height) of every committed record by id; an id that stands twice fails.
-fn records(net: &LocalNetwork, node: usize) -> BTreeMap<String, (u64, u64)> {
-    let mut found = BTreeMap::new();
-    let mut after = String::new();
-    let mut last = None;
-    loop {
-        let page = net.ask(node, &format!("/api/v1/records?limit=1000{after}")).unwrap();
-        for record in page.get("items").unwrap().as_array().unwrap() {
-            let number = |name: &str| record.get(name).unwrap().as_u64().unwrap();
-            let id = record.get("id").unwrap().as_str().unwrap().to_owned();
-            assert!(last < Some(number("position")), "positions rise");
-            last = Some(number("position"));
-            let double = found.insert(id.clone(), (number("position"), number("height")));
-            assert!(double.is_none(), "{id} stands twice");
-        }
-        match page.get("next").and_then(Value::as_str) {
-            Some(next) => after = format!("&after={next}"),
-            None => return found,
+/// Hashes of the first `size` leaves, from the entry bundles of a node.
+fn leaves(net: &LocalNetwork, node: usize, size: u64) -> Vec<Hash> {
+    let mut found = Vec::new();
+    for index in 0..size.div_ceil(256) {
+        let width = (size - index * 256).min(256);
+        let path = entries_path(index, u32::try_from(width).unwrap());
+        let (status, bundle) = net.get(node, &path).unwrap();
+        assert_eq!(status, 200, "{path}");
+        let mut rest = bundle.as_slice();
+        while let Some((length, after)) = rest.split_first_chunk::<2>() {
+            let (leaf, after) = after.split_at(usize::from(u16::from_be_bytes(*length)));
+            found.push(leaf_hash(leaf));
+            rest = after;
         }
     }
-}
-
-fn check_log(records: &BTreeMap<String, (u64, u64)>, log: &OperationLog) {
-    for (id, outcome) in log {
-        let found = records.get(&id.to_hex());
-        match outcome {
-            Outcome::Committed { position, height } => assert_eq!(found, Some(&(*position, *height)), "acknowledged {id}"),
-            Outcome::Refused { .. } => assert_eq!(found, None, "refused {id}"),
-            Outcome::Unknown => {}
-        }
-    }
-}
-
-/// The checkpoint of a note, its quorum checked.
-fn checkpoint(note: &str, sets: &Sets) -> Checkpoint {
-    let note = Note::parse(note.as_bytes()).unwrap();
-    let checkpoint = Checkpoint::parse(&note.text).unwrap();
-    assert_eq!(checkpoint.origin, sets.origin);
-    let set = sets.judging(checkpoint.size);
-    let mut power = 0;
-    let prefix = format!("{}/validator/", sets.origin);
-    for line in &note.lines {
-        let Some(agency) = line.name.strip_prefix(&prefix) else {
-            assert_eq!(line.name, sets.origin, "a line of the serving node or of a validator");
-            continue;
-        };
-        let member = set.member(agency).unwrap();
-        let (time, signature) = line.signature.split_first_chunk::<8>().unwrap();
-        let cosignature = Cosignature {
-            agency: agency.to_owned(),
-            id: line.id,
-            timestamp: u64::from_be_bytes(*time),
-            signature: signature.try_into().unwrap(),
-        };
-        assert!(cosignature.verifies(&checkpoint, &member.cosigner), "cosignature of {agency}");
-        power += member.power;
-    }
-    assert!(set.is_quorum(power), "a checkpoint with power {power}");
-    checkpoint
-}
-
-fn check_checkpoints(net: &LocalNetwork, sets: &Sets, seen: &[Seen]) {
-    let mut highest: BTreeMap<usize, u64> = BTreeMap::new();
-    let mut roots: BTreeMap<u64, Hash> = BTreeMap::new();
-    let last = (0..net.nodes.len()).map(|node| Seen { node, note: String::from_utf8(net.get(node, "/checkpoint").unwrap().1).unwrap() });
-    for Seen { node, note } in seen.iter().cloned().chain(last) {
-        let checkpoint = checkpoint(&note, sets);
-        let before = highest.insert(node, checkpoint.size).unwrap_or(0);
-        assert!(before <= checkpoint.size, "the checkpoint of node {node} fell from {before} to {}", checkpoint.size);
-        let root = *roots.entry(checkpoint.size).or_insert(checkpoint.root);
-        assert_eq!(root, checkpoint.root, "two roots at size {}", checkpoint.size);
-    }
-    // Consistency is transitive: neighbours suffice for every pair.
-    let roots: Vec<_> = roots.into_iter().collect();
-    for pair in roots.windows(2) {
-        let ((from, from_root), (to, to_root)) = (pair[0], pair[1]);
-        let answer = net.ask(0, &format!("/api/v1/proofs/consistency?from={from}&to={to}")).unwrap();
-        let proof: Vec<_> = answer.get("proof").unwrap().as_array().unwrap().iter().map(node_hash).collect();
-        verify_consistency(from, to, &from_root, &to_root, &proof).unwrap_or_else(|error| panic!("{from} to {to}: {error}"));
-    }
-}
-
-fn node_hash(value: &Value) -> Hash {
-    Hash(decode_base64(value.as_str().unwrap()).unwrap().try_into().unwrap())
-}
-
-/// Recomputes the public root from the entry bundles of every node.
-fn check_leaves(net: &LocalNetwork, sets: &Sets) {
-    for node in 0..net.nodes.len() {
-        let note = String::from_utf8(net.get(node, "/checkpoint").unwrap().1).unwrap();
-        let checkpoint = checkpoint(&note, sets);
-        let mut frontier = Frontier::default();
-        while frontier.size() < checkpoint.size {
-            let index = frontier.size() / 256;
-            let width = (checkpoint.size - index * 256).min(256);
-            let path = sharelog::log::tile::entries_path(index, u32::try_from(width).unwrap());
-            let (status, bundle) = net.get(node, &path).unwrap();
-            assert_eq!(status, 200, "{path}");
-            let mut rest = bundle.as_slice();
-            while let Some((length, after)) = rest.split_first_chunk::<2>() {
-                let (leaf, after) = after.split_at(usize::from(u16::from_be_bytes(*length)));
-                frontier.push(leaf_hash(leaf));
-                rest = after;
-            }
-        }
-        assert_eq!((frontier.size(), frontier.root()), (checkpoint.size, checkpoint.root), "the leaves of node {node}");
-    }
-}
-
-#[test]
-fn the_judge_sees_a_lost_and_a_doubled_record() {
-    let id = Hash::of(b"x");
-    let committed = vec![(id, Outcome::Committed { position: 3, height: 1 })];
-    let empty = BTreeMap::new();
-    assert!(std::panic::catch_unwind(|| check_log(&empty, &committed)).is_err());
-    let moved = BTreeMap::from([(id.to_hex(), (4, 1))]);
-    assert!(std::panic::catch_unwind(|| check_log(&moved, &committed)).is_err());
-    let there = BTreeMap::from([(id.to_hex(), (3, 1))]);
-    check_log(&there, &committed);
-    let refused = vec![(id, Outcome::Refused { status: 409, body: String::new() })];
-    assert!(std::panic::catch_unwind(|| check_log(&there, &refused)).is_err());
+    found
 }

@@ -87,6 +87,11 @@ pub fn sharelog(arguments: &[&str]) -> Output {
 impl TestNetwork {
     /// Initialised, not started.
     pub fn init(validators: u16) -> Self {
+        TestNetwork::init_with(validators, BINARY)
+    }
+
+    /// Initialised with another program for the nodes, not started.
+    pub fn init_with(validators: u16, binary: &str) -> Self {
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let dir = tempfile::tempdir().unwrap();
         let (base, http) = (free_ports(2 * validators), free_ports(validators));
@@ -105,7 +110,7 @@ impl TestNetwork {
             "7",
         ]);
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        let net = LocalNetwork::open(dir.path(), BINARY.as_ref()).unwrap();
+        let net = LocalNetwork::open(dir.path(), binary.as_ref()).unwrap();
         let genesis = std::fs::read(dir.path().join("genesis.json")).unwrap();
         TestNetwork { net, genesis, dir, _watchdog: Watchdog::start(), _turn: turn }
     }
@@ -204,8 +209,17 @@ pub enum Outcome {
     Unknown,
 }
 
-/// Every submission of a load, with its outcome.
-pub type OperationLog = Vec<(Hash, Outcome)>;
+/// One submission: when it went out, when its outcome was known.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    pub id: Hash,
+    pub submitted: Instant,
+    pub answered: Instant,
+    pub outcome: Outcome,
+}
+
+/// Every submission of a load.
+pub type OperationLog = Vec<Operation>;
 
 /// Records in flight for each agency of a load: four nodes on a busy machine take a second for each.
 const IN_FLIGHT: usize = 4;
@@ -247,11 +261,12 @@ impl Load<'_> {
         let mut count = 0;
         while !stop.load(Ordering::Relaxed) {
             let note = duty(self.origin, agency, &format!("{}-{writer}-{count}", self.prefix), key);
+            let submitted = Instant::now();
             let outcome = submit(&agent, &self.urls[(writer + count) % self.urls.len()], &note);
             if matches!(outcome, Outcome::Unknown) {
                 std::thread::sleep(Duration::from_millis(20));
             }
-            log.push((record_id(&note), outcome));
+            log.push(Operation { id: record_id(&note), submitted, answered: Instant::now(), outcome });
             count += 1;
         }
         log
@@ -265,9 +280,10 @@ fn committed(body: &[u8]) -> Outcome {
     Outcome::Committed { position: number("position"), height: number("height") }
 }
 
-/// A line of the operation log from an answer of status 200.
-pub fn acknowledged(note: &str, body: &[u8]) -> (Hash, Outcome) {
-    (record_id(note), committed(body))
+/// A line of the operation log from an answer of status 200 that just came, to a test that submits one record after the other.
+pub fn acknowledged(note: &str, body: &[u8]) -> Operation {
+    let now = Instant::now();
+    Operation { id: record_id(note), submitted: now, answered: now, outcome: committed(body) }
 }
 
 fn submit(agent: &ureq::Agent, url: &str, note: &str) -> Outcome {
@@ -285,13 +301,18 @@ fn submit(agent: &ureq::Agent, url: &str, note: &str) -> Outcome {
     }
 }
 
+/// How many submissions were acknowledged as committed.
+pub fn committed_records(log: &OperationLog) -> usize {
+    log.iter().filter(|operation| matches!(operation.outcome, Outcome::Committed { .. })).count()
+}
+
 /// Committed records per second must reach this, else the run shows nothing.
 pub const LOAD_MIN_PER_S: f64 = 5.0;
 
 /// Fails a run whose load was too thin to show anything, or in which a good record was refused.
 pub fn check_load(log: &OperationLog, since: Instant) {
-    let committed = log.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Committed { .. })).count();
-    let refused: Vec<_> = log.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Refused { .. })).collect();
+    let committed = committed_records(log);
+    let refused: Vec<_> = log.iter().filter(|operation| matches!(operation.outcome, Outcome::Refused { .. })).collect();
     assert!(refused.is_empty(), "{refused:?}");
     let rate = f64::from(u32::try_from(committed).unwrap()) / since.elapsed().as_secs_f64();
     assert!(rate >= LOAD_MIN_PER_S, "void: {rate:.1} committed records/s");

@@ -11,6 +11,7 @@ use libp2p::{Multiaddr, StreamProtocol, identity, noise, tcp, yamux};
 use sharelog::consensus::checkpoints::{Checkpoints, Cosigned};
 use sharelog::consensus::cosigner::Cosigner;
 use sharelog::consensus::pool::Source;
+use sharelog::consensus::roster::{Detour, roster};
 use sharelog::core::genesis::Genesis;
 use sharelog::core::hash::Hash;
 use sharelog::core::key::SecretKey;
@@ -43,6 +44,8 @@ struct Validator {
     node: Node,
     index: usize,
     port: u16,
+    /// Where it dials others, whatever the genesis says.
+    detours: Arc<[Detour]>,
     checkpoints: Arc<Checkpoints>,
     health: Arc<Health>,
     stop: CancellationToken,
@@ -69,7 +72,7 @@ impl Validator {
         let node = Node::new(genesis);
         let checkpoints = checkpoints(&node, index).unwrap();
         let health = Arc::new(Health::new(format!("agency-{index}"), true));
-        Validator { node, index, port, checkpoints, health, stop: CancellationToken::new(), tasks: Vec::new() }
+        Validator { node, index, port, detours: Arc::default(), checkpoints, health, stop: CancellationToken::new(), tasks: Vec::new() }
     }
 
     fn start(&mut self) {
@@ -77,6 +80,7 @@ impl Validator {
             reader: self.node.reader.clone(),
             network_key: secret(&format!("agency-{}/network", self.index)),
             listen: format!("/ip4/127.0.0.1/tcp/{}", self.port),
+            detours: self.detours.clone(),
             pool: self.node.pool.clone(),
             checkpoints: self.checkpoints.clone(),
             health: self.health.clone(),
@@ -146,6 +150,32 @@ async fn records_reach_every_validator_and_checkpoints_become_public() {
         validator.node.commit(&[], next);
     }
     until("block 3 is public", || validators.iter().all(|validator| validator.public_size() == 7)).await;
+    for validator in &mut validators {
+        validator.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_are_dialled_at_their_detours_and_no_stranger_gets_in_by_one() {
+    let ports = free_ports();
+    let genesis = genesis([1, 1, 1, 1], &[]);
+    let mut validators: Vec<_> = (0..4).map(|index| Validator::new(&genesis, index, ports[index])).collect();
+    let id = |name: &str| sharelog::core::genesis::peer_id(&secret(name).public());
+    let detour = |peer: String, port: u16| Detour { peer, consensus: String::new(), records: format!("/ip4/127.0.0.1/tcp/{port}") };
+    let all: Vec<_> = (0..4).map(|index| detour(id(&format!("agency-{index}/network")), ports[index])).collect();
+    let listed = |detours: &[Detour]| roster(&validators[0].node.reader, &id("agency-0/network"), detours);
+    let with_stranger = listed(&[all.clone(), vec![detour(id("a stranger"), 9)]].concat());
+    assert_eq!(with_stranger, listed(&all), "the ledger alone says who is a peer");
+    assert_eq!(
+        with_stranger.iter().map(|peer| &peer.peer).collect::<Vec<_>>(),
+        listed(&[]).iter().map(|peer| &peer.peer).collect::<Vec<_>>()
+    );
+    assert!(with_stranger.iter().all(|peer| peer.records.len() == 1 && !peer.records[0].ends_with("/tcp/1")));
+    for validator in &mut validators {
+        validator.detours = all.clone().into();
+        validator.start();
+    }
+    until("all connected although the ledger's addresses lead nowhere", || validators.iter().all(|validator| validator.peers() == 3)).await;
     for validator in &mut validators {
         validator.end().await;
     }

@@ -41,7 +41,7 @@ use super::undecided::Undecided;
 use crate::consensus::clock::Clock;
 use crate::consensus::misbehaviours::Misbehaviours;
 use crate::consensus::pool::Pool;
-use crate::consensus::roster::{Peer, roster};
+use crate::consensus::roster::{Detour, Peer, roster};
 use crate::core::genesis::Genesis;
 use crate::core::limits::VALIDATORS_MAX;
 use crate::core::policy::Policy;
@@ -56,6 +56,7 @@ use crate::store::{Head, Reader, Writer};
 pub struct Shared {
     pub genesis: Arc<Genesis>,
     pub agency: String,
+    pub detours: Arc<[Detour]>,
     pub propose_timeout: Duration,
     pub reader: Reader,
     /// Locked by blocking threads alone.
@@ -285,7 +286,7 @@ impl Driver {
 
     /// Lets those connect whom the ledger names now.
     fn follow_roster(&mut self) {
-        let roster = roster(&self.shared.reader, &self.own);
+        let roster = roster(&self.shared.reader, &self.own, &self.shared.detours);
         if roster != self.roster {
             self.shared.heard.listen_to(validators(&roster));
             self.session.set_peers(addresses(&roster));
