@@ -22,7 +22,7 @@ use sharelog::core::refusal::Code;
 use sharelog::log::entry::BlockEntry;
 use sharelog::log::misbehaviour::Misbehaviour;
 
-use super::network::{Load, TestNetwork, sharelog};
+use super::network::{Load, TestNetwork, WRITERS, sharelog};
 use chain::{ALL, Chain, Files, QUORUM, bundle_of};
 use served::serve;
 
@@ -555,7 +555,7 @@ fn a_network_is_exported_audited_and_compared_from_the_command_line() {
     let origin = network.net.origin.clone();
     let keys: Vec<_> = (0..4).map(|index| (format!("agency-{index}"), network.key(&format!("agency-{index}"), "office"))).collect();
     let urls: Vec<_> = network.net.nodes.iter().map(|node| node.http.clone()).collect();
-    let load = Load { origin: &origin, urls: urls.clone(), keys, prefix: "audited" };
+    let load = Load { origin: &origin, urls: urls.clone(), keys, prefix: "audited", writers: WRITERS };
     let (log, _) = load.run(|| {
         network
             .net

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::judge::{Watcher, judge};
-use super::network::{FAULTY_BINARY, Load, TestNetwork, check_load};
+use super::network::{FAULTY_BINARY, Load, TestNetwork, WRITERS, check_load};
 
 const LIAR: usize = 0;
 
@@ -24,7 +24,7 @@ fn with_a_liar(fault: &str, reason: &str) {
     let keys: Vec<_> = (0..4).map(|index| (format!("agency-{index}"), network.key(&format!("agency-{index}"), "office"))).collect();
     let honest: Vec<_> = (1..4).map(|index| network.net.nodes[index].http.clone()).collect();
     let origin = network.net.origin.clone();
-    let load = Load { origin: &origin, urls: honest.clone(), keys, prefix: "liar" };
+    let load = Load { origin: &origin, urls: honest.clone(), keys, prefix: "liar", writers: WRITERS };
     let (seen, log) = Watcher::watch(&honest, || {
         let (log, ()) = load.run(|| std::thread::sleep(Duration::from_secs(12)));
         network.settle(Duration::from_secs(120));

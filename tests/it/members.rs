@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sharelog::core::json::Value;
 
 use super::judge::{Watcher, judge};
-use super::network::{Load, READY, TestNetwork, acknowledged, check_load, free_ports, sharelog};
+use super::network::{Load, READY, TestNetwork, WRITERS, acknowledged, check_load, free_ports, sharelog};
 
 const SETTLE: Duration = Duration::from_secs(120);
 
@@ -18,7 +18,7 @@ fn under_load(network: &mut TestNetwork, prefix: &str, change: impl FnOnce(&mut 
     let start = Instant::now();
     let keys: Vec<_> = (0..4).map(|index| (format!("agency-{index}"), network.key(&format!("agency-{index}"), "office"))).collect();
     let origin = network.net.origin.clone();
-    let load = Load { origin: &origin, urls: urls(network), keys, prefix };
+    let load = Load { origin: &origin, urls: urls(network), keys, prefix, writers: WRITERS };
     let (seen, log) = Watcher::watch(&urls(network), || {
         let (log, ()) = load.run(|| change(network));
         network.settle(SETTLE);

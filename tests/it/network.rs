@@ -221,8 +221,8 @@ pub struct Operation {
 /// Every submission of a load.
 pub type OperationLog = Vec<Operation>;
 
-/// Records in flight for each agency of a load: four nodes on a busy machine take a second for each.
-const IN_FLIGHT: usize = 4;
+/// Writers for each agency of a load: four nodes on a busy machine take a second for each record.
+pub const WRITERS: usize = 4;
 
 /// Signed load from agencies on all nodes: some writers for each, every one with a record in flight.
 pub struct Load<'a> {
@@ -230,6 +230,8 @@ pub struct Load<'a> {
     pub urls: Vec<String>,
     pub keys: Vec<(String, (VerifierKey, SecretKey))>,
     pub prefix: &'a str,
+    /// For each agency.
+    pub writers: usize,
 }
 
 impl Load<'_> {
@@ -237,7 +239,7 @@ impl Load<'_> {
     pub fn run<T>(&self, during: impl FnOnce() -> T) -> (OperationLog, T) {
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let writers: Vec<_> = (0..self.keys.len() * IN_FLIGHT)
+            let writers: Vec<_> = (0..self.keys.len() * self.writers)
                 .map(|writer| {
                     scope.spawn({
                         let stop = &stop;

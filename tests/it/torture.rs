@@ -92,11 +92,10 @@ pub fn under_load<N: AsMut<TestNetwork>>(network: &mut N, prefix: &str, fault: i
 pub fn under_load_of<N: AsMut<TestNetwork>>(writers: usize, network: &mut N, prefix: &str, fault: impl FnOnce(&mut N)) -> usize {
     let start = Instant::now();
     let of = network.as_mut();
-    let agencies = (0..4).map(|index| format!("agency-{index}")).flat_map(|agency| vec![agency; writers]);
-    let keys: Vec<_> = agencies.map(|agency| (agency.clone(), of.key(&agency, "office"))).collect();
+    let keys: Vec<_> = (0..4).map(|index| (format!("agency-{index}"), of.key(&format!("agency-{index}"), "office"))).collect();
     let urls: Vec<_> = of.net.nodes.iter().map(|node| node.http.clone()).collect();
     let origin = of.net.origin.clone();
-    let load = Load { origin: &origin, urls: urls.clone(), keys, prefix };
+    let load = Load { origin: &origin, urls: urls.clone(), keys, prefix, writers };
     let (seen, log) = Watcher::watch(&urls, || {
         let (log, ()) = load.run(|| fault(network));
         network.as_mut().settle(SETTLE);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sharelog::core::hash::Hash;
 use sharelog::log::entry::BlockEntry;
 
-use super::super::network::{Load, Outcome, TestNetwork};
+use super::super::network::{Load, Outcome, TestNetwork, WRITERS};
 use super::invariants::{Violation, judge};
 use super::{Observed, Seen, Sight, Watcher};
 
@@ -18,7 +18,7 @@ fn sound() -> Observed {
         let keys = (0..4).map(|index| (format!("agency-{index}"), network.key(&format!("agency-{index}"), "office"))).collect();
         let urls: Vec<_> = network.net.nodes.iter().map(|node| node.http.clone()).collect();
         let origin = network.net.origin.clone();
-        let load = Load { origin: &origin, urls: urls.clone(), keys, prefix: "sound" };
+        let load = Load { origin: &origin, urls: urls.clone(), keys, prefix: "sound", writers: WRITERS };
         let (seen, log) = Watcher::watch(&urls, || {
             let (log, ()) = load.run(|| std::thread::sleep(Duration::from_secs(2)));
             network.settle(Duration::from_secs(60));
