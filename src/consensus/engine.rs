@@ -172,8 +172,8 @@ async fn run_sessions(plan: &Plan, shared: &Arc<Shared>, stop: &CancellationToke
         let standing = standing(shared);
         let roster = roster(&shared.reader, &plan.own);
         shared.heard.listen_to(start::validators(&roster));
-        let session = Session::start(plan, standing, start::addresses(&roster)).await?;
-        let (end, session) = Driver::run(Arc::clone(shared), session, standing, (plan.own.clone(), roster), stop).await;
+        let mut session = Session::start(plan, standing, start::addresses(&roster)).await?;
+        let end = Driver::run(Arc::clone(shared), &mut session, standing, (plan.own.clone(), roster), stop).await;
         session.stop().await;
         match end? {
             End::Stopped => return Ok(()),

@@ -3,8 +3,14 @@
 //! Each fault is one evil thing; all else about the node stays honest, so that exactly this is what others see:
 //! - `bad-signature`: a block's first record has a broken signature, and its entry covers that leaf;
 //! - `wrong-time`: a fresh block's time lies an hour ahead;
-//! - `nil-first`: the precommit of a height's first round is nil, whatever was prevoted, so that rounds have to repeat.
+//! - `nil-first`: the precommit of a height's first round is nil, whatever was prevoted, so that rounds have to repeat;
+//! - `censor:AGENCY`: blocks that this node builds hold no record of that agency;
+//! - `unguarded`: signatures are made whatever was signed before;
+//! - `any-time`: a fresh block may have any time.
+//!
+//! Several are joined by commas. The simulation, which runs many nodes on one thread, says instead whose turn it is.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::core::time::Time;
@@ -15,8 +21,36 @@ use crate::store::execution::Execution;
 /// How far `wrong-time` goes.
 const AHEAD_MS: u64 = 3_600_000;
 
+thread_local! {
+    static CHOSEN: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// The faults of the simulated node that runs next on this thread.
+pub fn choose(faults: &str) {
+    CHOSEN.set(Some(faults.to_owned()));
+}
+
 fn is_chosen(fault: &str) -> bool {
-    std::env::var("SHARELOG_FAULT").is_ok_and(|chosen| chosen == fault)
+    let is_among = |chosen: &str| chosen.split(',').any(|chosen| chosen == fault);
+    CHOSEN.with_borrow(|chosen| match chosen {
+        Some(chosen) => is_among(chosen),
+        None => std::env::var("SHARELOG_FAULT").is_ok_and(|chosen| is_among(&chosen)),
+    })
+}
+
+/// Whether the signer takes no note of what it signs.
+pub fn is_unguarded() -> bool {
+    is_chosen("unguarded")
+}
+
+/// Whether the time of a fresh block is not looked at.
+pub fn takes_any_time() -> bool {
+    is_chosen("any-time")
+}
+
+/// Whether records of `agency` are left out of blocks.
+pub fn is_censored(agency: &str) -> bool {
+    is_chosen(&format!("censor:{agency}"))
 }
 
 /// The time of a block that this node builds.

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use malachite_app::app::types::PeerId;
 
+use crate::consensus::clock;
 use crate::limits::PEER_SILENCE;
 
 /// The newest height told by each known peer.
@@ -25,7 +26,7 @@ impl Heard {
 
     pub fn note(&self, peer: &PeerId, height: u64) {
         if let Some(told) = self.peers.lock().expect("no holder panics").get_mut(peer) {
-            *told = Some((height, Instant::now()));
+            *told = Some((height, clock::instant()));
         }
     }
 
@@ -33,7 +34,7 @@ impl Heard {
     fn told(&self) -> Vec<u64> {
         let peers = self.peers.lock().expect("no holder panics");
         let mut told: Vec<u64> =
-            peers.values().flatten().filter(|(_, at)| at.elapsed() < PEER_SILENCE).map(|(height, _)| *height).collect();
+            peers.values().flatten().filter(|(_, at)| clock::since(*at) < PEER_SILENCE).map(|(height, _)| *height).collect();
         told.sort_unstable_by(|a, b| b.cmp(a));
         told
     }

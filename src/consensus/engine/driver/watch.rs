@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::{Driver, End, blocking};
+use crate::consensus::clock;
 use crate::consensus::engine::signing::Signer;
 use crate::consensus::engine::start::Standing;
 use crate::health::Life;
@@ -21,7 +22,7 @@ pub struct Watch {
 
 impl Watch {
     pub fn new() -> Self {
-        Watch { started: Instant::now(), height: 0, behind_since: None, has_warned: false, round_since: None }
+        Watch { started: clock::instant(), height: 0, behind_since: None, has_warned: false, round_since: None }
     }
 }
 
@@ -64,14 +65,14 @@ impl Driver {
             (watch.height, watch.behind_since, watch.has_warned) = (height, None, false);
         }
         if is_behind {
-            watch.behind_since.get_or_insert_with(Instant::now);
+            watch.behind_since.get_or_insert_with(clock::instant);
         }
-        let behind_for = watch.behind_since.map(|since| since.elapsed()).unwrap_or_default();
+        let behind_for = watch.behind_since.map(clock::since).unwrap_or_default();
         let life = self.shared.health.life();
         let next = match life {
             Life::Starting | Life::Syncing if height == 0 => is_behind.then_some(Life::Syncing),
             Life::Starting | Life::Syncing => {
-                let has_looked = reached.is_some() || self.watch.started.elapsed() >= ALONE_READY_AFTER;
+                let has_looked = reached.is_some() || clock::since(self.watch.started) >= ALONE_READY_AFTER;
                 let is_level = reached.is_none_or(|reached| reached <= height + 1);
                 Some(if has_looked && is_level { Life::Ready } else { Life::Syncing })
             }
@@ -103,7 +104,7 @@ impl Driver {
     /// that came back before its old connection was seen closed hears nothing until both connect anew.
     fn is_round_stalled(&self) -> bool {
         let timeouts = self.shared.propose_timeout * self.round.saturating_add(4);
-        self.watch.round_since.is_some_and(|since| since.elapsed() > ROUND_STALLED + timeouts)
+        self.watch.round_since.is_some_and(|since| clock::since(since) > ROUND_STALLED + timeouts)
             && self.shared.heard.highest_of_quorum().is_some()
     }
 }
