@@ -48,6 +48,12 @@ impl Heard {
         told.get(faulty_max).or(told.last()).copied()
     }
 
+    /// Whether the network has reached `height` on the word of so many that one of them is honest.
+    pub fn is_surely_beyond(&self, height: u64) -> bool {
+        let faulty_max = self.peers.lock().expect("no holder panics").len() / 3;
+        self.told().get(faulty_max).is_some_and(|told| *told >= height)
+    }
+
     /// The highest height that any peer told lately, once more than two thirds of the validators are there, this one
     /// included.
     pub fn highest_of_quorum(&self) -> Option<u64> {
@@ -74,10 +80,12 @@ mod tests {
         assert_eq!(heard.reached(), None);
         heard.note(&peer(1), 7);
         assert_eq!(heard.reached(), Some(7));
+        assert!(!heard.is_surely_beyond(7), "one alone may lie");
         assert_eq!(heard.highest_of_quorum(), None);
         heard.note(&peer(2), 1 << 60);
         assert_eq!(heard.highest_of_quorum(), Some(1 << 60));
         assert_eq!(heard.reached(), Some(7));
+        assert!(heard.is_surely_beyond(7) && !heard.is_surely_beyond(8));
         heard.note(&peer(3), 8);
         assert_eq!(heard.reached(), Some(8));
         heard.note(&peer(9), 1 << 60);

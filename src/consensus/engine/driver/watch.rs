@@ -35,20 +35,22 @@ impl Driver {
             return Ok(None);
         };
         if signer.is_unknown() {
-            if let Some(highest) = self.shared.heard.highest_of_quorum() {
-                tracing::warn!(above = highest + 2, "this validator does not know what it signed last, and votes above that height");
-                blocking(move || signer.settle(highest + 2)).await??;
+            // A height without a second one above it is a lie, and not to be wrapped around.
+            if let Some(above) = self.shared.heard.highest_of_quorum().and_then(|highest| highest.checked_add(2)) {
+                tracing::warn!(above, "this validator does not know what it signed last, and votes above that height");
+                blocking(move || signer.settle(above)).await??;
             }
             return Ok(None);
         }
-        if self.may_have_lost_disk() {
+        if self.may_have_lost_disk() && self.shared.heard.is_surely_beyond(NEW_LEDGER_HEIGHTS) {
             blocking(move || signer.forget()).await??;
             return Ok(Some(End::Again("the ledger went on without this validator")));
         }
         Ok(None)
     }
 
-    /// Whether the store is empty in a ledger that has gone on, and what was signed before is not in question yet.
+    /// Whether the store is empty in a ledger that has gone on, as somebody says, and what was signed before is not in question
+    /// yet.
     pub(super) fn may_have_lost_disk(&self) -> bool {
         self.next.head.height == 0
             && self.shared.heard.reached().is_some_and(|reached| reached >= NEW_LEDGER_HEIGHTS)
