@@ -47,6 +47,8 @@ mod it {
     mod rules;
     #[cfg(feature = "node")]
     mod sharing;
+    #[cfg(feature = "test-faults")]
+    mod simulation;
     #[cfg(feature = "node")]
     mod store;
     #[cfg(feature = "node")]

@@ -9,6 +9,8 @@ mod gate;
 mod heard;
 mod last_signed;
 mod order;
+#[cfg(feature = "test-faults")]
+pub mod replica;
 mod signing;
 mod start;
 mod streams;
