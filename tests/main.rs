@@ -7,6 +7,8 @@ mod it {
     mod api;
     #[cfg(feature = "node")]
     mod audit;
+    #[cfg(feature = "test-faults")]
+    mod byzantine;
     #[cfg(feature = "node")]
     mod cluster;
     #[cfg(feature = "node")]

@@ -14,6 +14,8 @@ pub mod replica;
 mod signing;
 mod start;
 mod streams;
+#[cfg(feature = "test-faults")]
+mod two_votes;
 mod undecided;
 
 use std::path::PathBuf;
@@ -90,7 +92,11 @@ impl Engine {
         let reader = self.writer.reader();
         let origin: Arc<str> = self.genesis.origin.as_str().into();
         std::fs::create_dir_all(&self.dir).with_context(|| format!("making {}", self.dir.display()))?;
-        let signer = match self.voter {
+        #[cfg(feature = "test-faults")]
+        let voter = if crate::consensus::faults::is_silent() { Voter::Follower } else { self.voter };
+        #[cfg(not(feature = "test-faults"))]
+        let voter = self.voter;
+        let signer = match voter {
             Voter::Follower => None,
             Voter::Validator { key, has_just_joined } => {
                 let last = open_last_signed(&self.dir, reader.head().height, has_just_joined)?;

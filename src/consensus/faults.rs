@@ -5,6 +5,9 @@
 //! - `wrong-time`: a fresh block's time lies an hour ahead;
 //! - `nil-first`: the precommit of a height's first round is nil, whatever was prevoted, so that rounds have to repeat;
 //! - `censor:AGENCY`: blocks that this node builds hold no record of that agency;
+//! - `silent`: this validator follows, and neither votes nor proposes;
+//! - `lying-sync`: answers of value sync are empty, have gaps, are out of order, cut, falsely signed, or late, by turns;
+//! - `two-votes`: for each prevote of a block a second one for none, in place of the precommit;
 //! - `unguarded`: signatures are made whatever was signed before;
 //! - `any-time`: a fresh block may have any time.
 //!
@@ -12,6 +15,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::core::time::Time;
 use crate::log::merkle::leaf_hash;
@@ -36,6 +40,34 @@ fn is_chosen(fault: &str) -> bool {
         Some(chosen) => is_among(chosen),
         None => std::env::var("SHARELOG_FAULT").is_ok_and(|chosen| is_among(&chosen)),
     })
+}
+
+/// Whether this validator signs two prevotes where it may sign one.
+pub fn votes_twice() -> bool {
+    is_chosen("two-votes")
+}
+
+/// Whether this validator keeps silent.
+pub fn is_silent() -> bool {
+    is_chosen("silent")
+}
+
+/// What is wrong with an answer of value sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncLie {
+    Empty,
+    Gap,
+    Backwards,
+    Cut,
+    FalseSignatures,
+    Late,
+}
+
+/// The lie whose turn it is, if this node lies in value sync.
+pub fn sync_lie() -> Option<SyncLie> {
+    use SyncLie::{Backwards, Cut, Empty, FalseSignatures, Gap, Late};
+    static TOLD: AtomicUsize = AtomicUsize::new(0);
+    is_chosen("lying-sync").then(|| [Gap, FalseSignatures, Cut, Empty, Backwards, Late][TOLD.fetch_add(1, Ordering::Relaxed) % 6])
 }
 
 /// Whether the signer takes no note of what it signs.

@@ -226,7 +226,9 @@ impl Replica {
                 });
             }
             Message::Part(part) => self.hull.asks.push_back(Ask::Part(from, through(&wire, &part)?)),
-            Message::Status(status) => drop(through::<Status<Ledger>>(&wire, &status)?),
+            Message::Status(status) => {
+                through::<Status<Ledger>>(&wire, &status)?;
+            }
             Message::Request(request) => {
                 let Request::ValueRequest(ValueRequest { range }) = through(&wire, &request)?;
                 let start = *range.start();
@@ -389,10 +391,7 @@ impl Replica {
             input: input,
             state: core,
             metrics: &*metrics,
-            with: effect => match hull.effect(effect) {
-                Ok(resumed) => resumed,
-                Err(halt) => return Err(halt),
-            }
+            with: effect => hull.effect(effect)?
         );
         match processed {
             Ok(()) => Ok(()),

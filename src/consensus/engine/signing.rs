@@ -196,6 +196,8 @@ impl malachite_signing::Signer<Ledger> for Signer {
         let vote = altered(vote);
         let text = text_of_vote(&self.inner.origin, &vote);
         let signature = self.sign(vote.height.0, vote.round, step, text).await?;
+        #[cfg(feature = "test-faults")]
+        super::two_votes::signed(&self.inner.origin, &self.inner.key, &vote);
         Ok(SignedMessage::new(vote, signature))
     }
 
