@@ -10,6 +10,8 @@ mod it {
     #[cfg(feature = "node")]
     mod audit;
     #[cfg(feature = "test-faults")]
+    mod byzantine;
+    #[cfg(feature = "test-faults")]
     mod clocks;
     #[cfg(feature = "node")]
     mod cluster;
@@ -63,6 +65,8 @@ mod it {
     mod schedule;
     #[cfg(feature = "node")]
     mod sharing;
+    #[cfg(feature = "test-faults")]
+    mod simulation;
     #[cfg(feature = "test-faults")]
     mod slow_links;
     #[cfg(feature = "node")]

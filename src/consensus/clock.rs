@@ -5,7 +5,7 @@
 //! since the times are in the records. Nobody checks such times against a clock; a production policy never says
 //! `test_clock`, and a ledger keeps what its genesis says.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::core::policy::Policy;
 use crate::core::time::Time;
@@ -44,11 +44,59 @@ impl Clock {
 
 /// This node's clock; one beyond year 9999 stands still.
 pub fn now() -> Time {
+    #[cfg(feature = "test-faults")]
+    if let Some((time, _)) = simulated::moment() {
+        return time;
+    }
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let since_ms = ms(since);
     #[cfg(feature = "test-faults")]
     let since_ms = crate::consensus::faults::alter_clock(since_ms);
     Time::from_unix_ms(0).expect("the first moment").plus_ms(since_ms)
+}
+
+/// This node's steady clock: for how long something lasted, whatever the other clock did meanwhile.
+pub fn instant() -> Instant {
+    #[cfg(feature = "test-faults")]
+    if let Some((_, instant)) = simulated::moment() {
+        return instant;
+    }
+    Instant::now()
+}
+
+/// How long ago `instant` was.
+pub fn since(instant: Instant) -> Duration {
+    self::instant().saturating_duration_since(instant)
+}
+
+/// The clocks of the thread that runs a simulation: they stand still between two settings.
+#[cfg(feature = "test-faults")]
+pub mod simulated {
+    use std::cell::Cell;
+    use std::sync::LazyLock;
+    use std::time::{Duration, Instant};
+
+    use crate::core::time::Time;
+
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+    thread_local! {
+        static MOMENT: Cell<Option<(Time, Instant)>> = const { Cell::new(None) };
+    }
+
+    /// From now on this thread's clock says `time`, and its steady clock `elapsed` since the simulation's start.
+    pub fn set(time: Time, elapsed: Duration) {
+        MOMENT.set(Some((time, *START + elapsed)));
+    }
+
+    /// Whether this thread runs a simulation.
+    pub fn is_on() -> bool {
+        MOMENT.get().is_some()
+    }
+
+    pub(super) fn moment() -> Option<(Time, Instant)> {
+        MOMENT.get()
+    }
 }
 
 fn ms(duration: Duration) -> u64 {

@@ -9,9 +9,13 @@ mod gate;
 mod heard;
 mod last_signed;
 mod order;
+#[cfg(feature = "test-faults")]
+pub mod replica;
 mod signing;
 mod start;
 mod streams;
+#[cfg(feature = "test-faults")]
+mod two_votes;
 mod undecided;
 
 use std::path::PathBuf;
@@ -89,7 +93,11 @@ impl Engine {
         let reader = self.writer.reader();
         let origin: Arc<str> = self.genesis.origin.as_str().into();
         std::fs::create_dir_all(&self.dir).with_context(|| format!("making {}", self.dir.display()))?;
-        let signer = match self.voter {
+        #[cfg(feature = "test-faults")]
+        let voter = if crate::consensus::faults::is_silent() { Voter::Follower } else { self.voter };
+        #[cfg(not(feature = "test-faults"))]
+        let voter = self.voter;
+        let signer = match voter {
             Voter::Follower => None,
             Voter::Validator { key, has_just_joined } => {
                 let last = open_last_signed(&self.dir, reader.head().height, has_just_joined)?;
@@ -174,8 +182,8 @@ async fn run_sessions(plan: &Plan, shared: &Arc<Shared>, stop: &CancellationToke
         let standing = standing(shared);
         let roster = roster(&shared.reader, &plan.own, &shared.detours);
         shared.heard.listen_to(start::validators(&roster));
-        let session = Session::start(plan, standing, start::addresses(&roster)).await?;
-        let (end, session) = Driver::run(Arc::clone(shared), session, standing, (plan.own.clone(), roster), stop).await;
+        let mut session = Session::start(plan, standing, start::addresses(&roster)).await?;
+        let end = Driver::run(Arc::clone(shared), &mut session, standing, (plan.own.clone(), roster), stop).await;
         session.stop().await;
         match end? {
             End::Stopped => return Ok(()),

@@ -4,9 +4,19 @@
 //! - `bad-signature`: a block's first record has a broken signature, and its entry covers that leaf;
 //! - `wrong-time`: a fresh block's time lies an hour ahead;
 //! - `clock=FILE`: the node's clock is wrong by the milliseconds that the file holds, a signed number that may change while it runs;
-//! - `nil-first`: the precommit of a height's first round is nil, whatever was prevoted, so that rounds have to repeat.
+//! - `nil-first`: the precommit of a height's first round is nil, whatever was prevoted, so that rounds have to repeat;
+//! - `censor:AGENCY`: blocks that this node builds hold no record of that agency;
+//! - `silent`: this validator follows, and neither votes nor proposes;
+//! - `lying-sync`: answers of value sync are empty, have gaps, are out of order, cut, falsely signed, or late, by turns;
+//! - `two-votes`: for each prevote of a block a second one for none, in place of the precommit;
+//! - `unguarded`: signatures are made whatever was signed before;
+//! - `any-time`: a fresh block may have any time.
+//!
+//! Several are joined by commas. The simulation, which runs many nodes on one thread, says instead whose turn it is.
 
+use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::core::time::Time;
 use crate::log::merkle::leaf_hash;
@@ -16,8 +26,64 @@ use crate::store::execution::Execution;
 /// How far `wrong-time` goes.
 const AHEAD_MS: u64 = 3_600_000;
 
+thread_local! {
+    static CHOSEN: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// The faults of the simulated node that runs next on this thread.
+pub fn choose(faults: &str) {
+    CHOSEN.set(Some(faults.to_owned()));
+}
+
 fn is_chosen(fault: &str) -> bool {
-    std::env::var("SHARELOG_FAULT").is_ok_and(|chosen| chosen == fault)
+    let is_among = |chosen: &str| chosen.split(',').any(|chosen| chosen == fault);
+    CHOSEN.with_borrow(|chosen| match chosen {
+        Some(chosen) => is_among(chosen),
+        None => std::env::var("SHARELOG_FAULT").is_ok_and(|chosen| is_among(&chosen)),
+    })
+}
+
+/// Whether this validator signs two prevotes where it may sign one.
+pub fn votes_twice() -> bool {
+    is_chosen("two-votes")
+}
+
+/// Whether this validator keeps silent.
+pub fn is_silent() -> bool {
+    is_chosen("silent")
+}
+
+/// What is wrong with an answer of value sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncLie {
+    Empty,
+    Gap,
+    Backwards,
+    Cut,
+    FalseSignatures,
+    Late,
+}
+
+/// The lie whose turn it is, if this node lies in value sync.
+pub fn sync_lie() -> Option<SyncLie> {
+    use SyncLie::{Backwards, Cut, Empty, FalseSignatures, Gap, Late};
+    static TOLD: AtomicUsize = AtomicUsize::new(0);
+    is_chosen("lying-sync").then(|| [Gap, FalseSignatures, Cut, Empty, Backwards, Late][TOLD.fetch_add(1, Ordering::Relaxed) % 6])
+}
+
+/// Whether the signer takes no note of what it signs.
+pub fn is_unguarded() -> bool {
+    is_chosen("unguarded")
+}
+
+/// Whether the time of a fresh block is not looked at.
+pub fn takes_any_time() -> bool {
+    is_chosen("any-time")
+}
+
+/// Whether records of `agency` are left out of blocks.
+pub fn is_censored(agency: &str) -> bool {
+    is_chosen(&format!("censor:{agency}"))
 }
 
 /// What this node's clock shows instead of `since_ms`, milliseconds since 1970; a file that cannot be read changes nothing.

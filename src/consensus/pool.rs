@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use tokio::sync::watch;
 
-use crate::consensus::clock::Clock;
+use crate::consensus::clock::{self, Clock};
 use crate::consensus::pool::lately::Lately;
 use crate::consensus::pool::pending::Pending;
 use crate::core::hash::Hash;
@@ -271,7 +271,7 @@ impl Pool {
             && source == Source::Peer
             && is_early(refusal)
         {
-            self.wait(record, Instant::now());
+            self.wait(record, clock::instant());
         }
         outcome
     }
@@ -352,7 +352,7 @@ impl Pool {
 
     /// Keeps a peer's record for the next heads, when there is room and it has not waited for long.
     fn wait(&self, record: Arc<Record>, since: Instant) {
-        if since.elapsed() < WAITING_KEPT {
+        if clock::since(since) < WAITING_KEPT {
             let mut records = self.records();
             if records.waiting.len() < WAITING_RECORDS_MAX {
                 records.waiting.entry(record.leaf_hash()).or_insert((since, record));

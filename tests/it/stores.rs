@@ -47,6 +47,11 @@ fn agency(id: &str, roles: &[Role]) -> GenesisAgency {
 /// `agency-0` to `agency-3` with validators whose record swarms listen on `ports`, and an authority; created 1 h ago, with
 /// these members of the policy changed.
 pub fn genesis(ports: [u16; 4], changed: &[(&str, u64)]) -> Arc<Genesis> {
+    genesis_at(ago(3_600_000), ports, changed)
+}
+
+/// The same ledger, created at this time.
+pub fn genesis_at(created: Time, ports: [u16; 4], changed: &[(&str, u64)]) -> Arc<Genesis> {
     let mut agencies: Vec<_> = (0..4).map(|index| agency(&format!("agency-{index}"), &[Role::Head, Role::Office])).collect();
     agencies.push(agency("authority", &[Role::Authority]));
     let validator = |index: usize| {
@@ -67,7 +72,7 @@ pub fn genesis(ports: [u16; 4], changed: &[(&str, u64)]) -> Arc<Genesis> {
     policy.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), Value::Int(*value))));
     let parts = GenesisParts {
         name: "test.example/ledger".to_owned(),
-        created: ago(3_600_000),
+        created,
         agencies,
         calendars: Vec::new(),
         policy: Value::Object(policy),
@@ -86,10 +91,23 @@ pub fn duty_at(origin: &str, agency: &str, local: &str, at: Time, delegated_from
     let mut members =
         vec![("basis", strings(["Test Act"])), ("id", format!("{agency}:{local}").into()), ("title", format!("Duty {local}").into())];
     members.extend(delegated_from.map(|from| ("delegated_from", from.into())));
+    sign_duty(origin, agency, at, members, uuid::Uuid::now_v7())
+}
+
+/// Signs a duty that is the same in every run.
+pub fn duty_of(origin: &str, agency: &str, local: &str, at: Time) -> String {
+    let members =
+        vec![("basis", strings(["Test Act"])), ("id", format!("{agency}:{local}").into()), ("title", format!("Duty {local}").into())];
+    let random = Hash::of(format!("{agency}:{local}").as_bytes());
+    let random = random.as_bytes().first_chunk().unwrap();
+    sign_duty(origin, agency, at, members, uuid::Builder::from_unix_timestamp_millis(at.unix_ms(), random).into_uuid())
+}
+
+fn sign_duty(origin: &str, agency: &str, at: Time, members: Vec<(&str, Value)>, uid: uuid::Uuid) -> String {
     let key = secret(&format!("{agency}/office"));
     let vkey = VerifierKey::new(agency_key_name(origin, agency, Role::Office), Algorithm::Ed25519, key.public()).unwrap();
     let body = Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
-    let uid = uuid::Uuid::now_v7().to_string();
+    let uid = uid.to_string();
     let draft = Draft { at, by: agency.to_owned(), kind: Kind::DutyDeclare, refs: Vec::new(), uid, body };
     draft.sign(origin, &[(&vkey, &key)])
 }

@@ -28,6 +28,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use self::blocks::Blocks;
+use self::propose::Asked;
 use self::watch::Watch;
 use super::body;
 use super::context::{Address, Ledger, Members, Vote};
@@ -35,10 +36,10 @@ use super::gate::{Gate, View};
 use super::heard::Heard;
 use super::order;
 use super::signing::{Checker, Signer};
-use super::start::{NOBODY, Session, Standing, addresses, validators};
+use super::start::{NOBODY, Outlets, Session, Standing, addresses, validators};
 use super::streams::{Assembled, Streams};
 use super::undecided::Undecided;
-use crate::consensus::clock::Clock;
+use crate::consensus::clock::{self, Clock};
 use crate::consensus::misbehaviours::Misbehaviours;
 use crate::consensus::pool::Pool;
 use crate::consensus::roster::{Detour, Peer, roster};
@@ -95,7 +96,7 @@ struct Upcoming {
 /// One session with the engine.
 pub struct Driver {
     shared: Arc<Shared>,
-    session: Session,
+    outlets: Outlets,
     standing: Standing,
     /// Of the own consensus key; [`NOBODY`] for a follower.
     address: Address,
@@ -113,6 +114,8 @@ pub struct Driver {
     /// Whole proposals of heights above the next one.
     later: VecDeque<(PeerId, Assembled)>,
     blocks: Blocks,
+    /// What the engine waits for.
+    asked: Option<Asked>,
     gate: Gate,
     watch: Watch,
     /// Part of the ids of own streams: a number of this session, and a count.
@@ -120,58 +123,64 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Answers the engine until the session ends; gives the session back, to be stopped.
+    /// Answers the engine until the session ends.
     ///
     /// # Errors
     /// A store that failed, an engine that ended.
     pub async fn run(
         shared: Arc<Shared>,
-        session: Session,
+        session: &mut Session,
+        standing: Standing,
+        known: (String, Vec<Peer>),
+        stop: &CancellationToken,
+    ) -> anyhow::Result<End> {
+        let mut number = [0; 16];
+        getrandom::fill(&mut number).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
+        let mut driver = Driver::new(shared, standing, known, session.outlets.clone(), number).await?;
+        driver.work(session, stop).await
+    }
+
+    /// Stands at the height above the store's; speaks with the engine over `outlets`, and names its streams after
+    /// `number`, which no other session has.
+    pub(super) async fn new(
+        shared: Arc<Shared>,
         standing: Standing,
         (own, roster): (String, Vec<Peer>),
-        stop: &CancellationToken,
-    ) -> (anyhow::Result<End>, Session) {
+        outlets: Outlets,
+        number: [u8; 16],
+    ) -> anyhow::Result<Self> {
         let loading = Arc::clone(&shared);
-        let loaded = match blocking(move || load(&loading)).await {
-            Ok(Ok(loaded)) => loaded,
-            Ok(Err(error)) | Err(error) => return (Err(error), session),
-        };
-        let (built, next) = loaded;
-        let mut number = [0; 16];
-        if let Err(error) = getrandom::fill(&mut number) {
-            return (Err(anyhow::anyhow!("no random numbers: {error}")), session);
-        }
-        let mut driver = Driver {
+        let (built, next) = blocking(move || load(&loading)).await??;
+        Ok(Driver {
             address: shared.signer.as_ref().map_or(NOBODY, |signer| Address::from(&signer.public())),
             own,
             roster,
             streams: Streams::new(body::bytes_max(&next.policy)),
             later: VecDeque::new(),
             blocks: Blocks::default(),
+            asked: None,
             gate: Gate::default(),
             watch: Watch::new(),
             stream: (number, 0),
             shared,
-            session,
+            outlets,
             standing,
             round: 0,
             decided: None,
             next,
             built,
-        };
-        let end = driver.work(stop).await;
-        (end, driver.session)
+        })
     }
 
-    async fn work(&mut self, stop: &CancellationToken) -> anyhow::Result<End> {
-        let mut events = self.session.channels.events.subscribe();
+    async fn work(&mut self, session: &mut Session, stop: &CancellationToken) -> anyhow::Result<End> {
+        let mut events = session.channels.events.subscribe();
         let mut arrivals = self.shared.pool.arrivals();
         let mut tick = tokio::time::interval(DRIVER_TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(End::Stopped),
-                message = self.session.channels.consensus.recv() => match message {
+                message = session.channels.consensus.recv() => match message {
                     Some(message) => self.answer(message).await?,
                     None if self.shared.signer.as_ref().is_some_and(Signer::has_refused) => return Ok(End::Again("it refused to contradict itself")),
                     None => anyhow::bail!("the engine ended"),
@@ -182,10 +191,13 @@ impl Driver {
                     Ok(_) | Err(RecvError::Lagged(_)) => continue,
                     Err(RecvError::Closed) => anyhow::bail!("the engine ended"),
                 },
-                arrived = arrivals.changed() => arrived.context("the pool ended")?,
+                arrived = arrivals.changed() => {
+                    arrived.context("the pool ended")?;
+                    self.try_propose().await?;
+                }
+                () = until(self.asked.as_ref().map(|asked| asked.again)) => self.try_propose().await?,
                 _ = tick.tick() => {
-                    let end = self.look_after_signer().await?.or_else(|| self.look_around());
-                    if let Some(end) = end {
+                    if let Some(end) = self.tick().await? {
                         return Ok(end);
                     }
                 }
@@ -194,7 +206,12 @@ impl Driver {
         }
     }
 
-    async fn answer(&mut self, message: AppMsg<Ledger>) -> anyhow::Result<()> {
+    /// Looks around, every [`DRIVER_TICK`]; gives a reason to end the session, if there is one.
+    pub(super) async fn tick(&mut self) -> anyhow::Result<Option<End>> {
+        Ok(self.look_after_signer().await?.or_else(|| self.look_around()))
+    }
+
+    pub(super) async fn answer(&mut self, message: AppMsg<Ledger>) -> anyhow::Result<()> {
         match message {
             AppMsg::ConsensusReady { reply } => self.consensus_ready(reply).await?,
             AppMsg::StartedRound { height, round, reply_value, .. } => self.started_round(height, round, reply_value).await?,
@@ -230,7 +247,7 @@ impl Driver {
     }
 
     /// Notes a vote or proposal above the newest block, if it verifies.
-    fn note_vote(&mut self, message: &SignedConsensusMsg<Ledger>) {
+    pub(super) fn note_vote(&mut self, message: &SignedConsensusMsg<Ledger>) {
         let height = message.height().0;
         if height < self.next.height || height <= self.gate.voted() {
             return;
@@ -253,12 +270,12 @@ impl Driver {
         }
     }
 
-    fn try_gate(&mut self) {
+    pub(super) fn try_gate(&mut self) {
         let head = &self.next.head;
         let view = View {
             height: head.height,
             is_record_pending: self.standing == Standing::Follows || self.shared.pool.pending().0 > 0,
-            age_ms: Clock::of(&self.next.policy).age_ms(head.time, self.next.since.elapsed()),
+            age_ms: Clock::of(&self.next.policy).age_ms(head.time, clock::since(self.next.since)),
             heartbeat_ms: self.next.policy.heartbeat_ms,
             reached: self.shared.heard.reached(),
         };
@@ -276,6 +293,7 @@ impl Driver {
         let decided = std::mem::replace(&mut self.next, upcoming(&self.shared, &self.built));
         self.decided = Some(decided.members);
         self.round = 0;
+        self.asked = None;
         self.watch.round_since = None;
         self.blocks = Blocks::default();
         self.streams.set_body_bytes_max(body::bytes_max(&self.next.policy));
@@ -289,7 +307,7 @@ impl Driver {
         let roster = roster(&self.shared.reader, &self.own, &self.shared.detours);
         if roster != self.roster {
             self.shared.heard.listen_to(validators(&roster));
-            self.session.set_peers(addresses(&roster));
+            self.outlets.set_peers(addresses(&roster));
             self.roster = roster;
         }
     }
@@ -322,11 +340,23 @@ fn upcoming(shared: &Shared, built: &VecDeque<String>) -> Upcoming {
     let agencies: Vec<&str> = set.members().iter().map(|member| member.agency.as_str()).collect();
     let order = order::turns(&agencies, built.iter().map(String::as_str), height);
     let members = Members::new(&set, order);
-    Upcoming { height, head, set, members, policy: Arc::new(rules::policy(&shared.reader)), since: Instant::now() }
+    Upcoming { height, head, set, members, policy: Arc::new(rules::policy(&shared.reader)), since: clock::instant() }
 }
 
-/// Runs blocking work and waits for it.
+/// Waits for `moment`; for ever without one.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Runs blocking work and waits for it; a simulation runs it in place.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
+    #[cfg(feature = "test-faults")]
+    if clock::simulated::is_on() {
+        return Ok(work());
+    }
     tokio::task::spawn_blocking(work).await.context("a blocking task of the driver")
 }
 

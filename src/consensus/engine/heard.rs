@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use malachite_app::app::types::PeerId;
 
+use crate::consensus::clock;
 use crate::limits::PEER_SILENCE;
 
 /// The newest height told by each known peer.
@@ -25,7 +26,7 @@ impl Heard {
 
     pub fn note(&self, peer: &PeerId, height: u64) {
         if let Some(told) = self.peers.lock().expect("no holder panics").get_mut(peer) {
-            *told = Some((height, Instant::now()));
+            *told = Some((height, clock::instant()));
         }
     }
 
@@ -33,7 +34,7 @@ impl Heard {
     fn told(&self) -> Vec<u64> {
         let peers = self.peers.lock().expect("no holder panics");
         let mut told: Vec<u64> =
-            peers.values().flatten().filter(|(_, at)| at.elapsed() < PEER_SILENCE).map(|(height, _)| *height).collect();
+            peers.values().flatten().filter(|(_, at)| clock::since(*at) < PEER_SILENCE).map(|(height, _)| *height).collect();
         told.sort_unstable_by(|a, b| b.cmp(a));
         told
     }
@@ -45,6 +46,12 @@ impl Heard {
         // So many of the validators may lie.
         let faulty_max = self.peers.lock().expect("no holder panics").len() / 3;
         told.get(faulty_max).or(told.last()).copied()
+    }
+
+    /// Whether the network has reached `height` on the word of so many that one of them is honest.
+    pub fn is_surely_beyond(&self, height: u64) -> bool {
+        let faulty_max = self.peers.lock().expect("no holder panics").len() / 3;
+        self.told().get(faulty_max).is_some_and(|told| *told >= height)
     }
 
     /// The highest height that any peer told lately, once more than two thirds of the validators are there, this one
@@ -73,10 +80,12 @@ mod tests {
         assert_eq!(heard.reached(), None);
         heard.note(&peer(1), 7);
         assert_eq!(heard.reached(), Some(7));
+        assert!(!heard.is_surely_beyond(7), "one alone may lie");
         assert_eq!(heard.highest_of_quorum(), None);
         heard.note(&peer(2), 1 << 60);
         assert_eq!(heard.highest_of_quorum(), Some(1 << 60));
         assert_eq!(heard.reached(), Some(7));
+        assert!(heard.is_surely_beyond(7) && !heard.is_surely_beyond(8));
         heard.note(&peer(3), 8);
         assert_eq!(heard.reached(), Some(8));
         heard.note(&peer(9), 1 << 60);

@@ -13,8 +13,8 @@ use malachite_app::app::types::codec::Codec as _;
 use malachite_app::app::types::core::LinearTimeouts;
 use malachite_app::app::types::{Keypair, PeerId};
 use malachite_app::{
-    Channels, ConsensusContext, EngineBuilder, EngineHandle, NetworkContext, NetworkIdentity, NetworkRequest, RequestContext, SyncContext,
-    WalContext,
+    Channels, ConsensusContext, EngineBuilder, EngineHandle, NetworkContext, NetworkIdentity, NetworkMsg, NetworkRequest, RequestContext,
+    SyncContext, WalContext,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -57,9 +57,27 @@ pub enum Standing {
 /// A running engine.
 pub struct Session {
     pub channels: Channels<Ledger>,
+    pub outlets: Outlets,
     handle: EngineHandle,
+}
+
+/// Where the driver tells the engine's network something.
+#[derive(Clone)]
+pub struct Outlets {
+    pub parts: mpsc::Sender<NetworkMsg<Ledger>>,
     /// The addresses of the peers that may connect.
-    peers: watch::Sender<BTreeSet<Multiaddr>>,
+    pub peers: watch::Sender<BTreeSet<Multiaddr>>,
+}
+
+impl Outlets {
+    /// Lets these peers connect and no others.
+    pub fn set_peers(&self, peers: BTreeSet<Multiaddr>) {
+        self.peers.send_if_modified(|known| {
+            let is_new = *known != peers;
+            *known = peers;
+            is_new
+        });
+    }
 }
 
 impl Session {
@@ -94,22 +112,14 @@ impl Session {
             .map_err(|error| anyhow!("the engine does not start: {error:#}"))?;
         let (sender, receiver) = watch::channel(peers.clone());
         tokio::spawn(keep_peers(channels.net_requests.clone(), peers, receiver));
-        Ok(Session { channels, handle, peers: sender })
-    }
-
-    /// Lets these peers connect and no others.
-    pub fn set_peers(&self, peers: BTreeSet<Multiaddr>) {
-        self.peers.send_if_modified(|known| {
-            let is_new = *known != peers;
-            *known = peers;
-            is_new
-        });
+        let outlets = Outlets { parts: channels.network.clone(), peers: sender };
+        Ok(Session { channels, outlets, handle })
     }
 
     /// Stops all actors: network and WAL are closed when this returns.
     pub async fn stop(self) {
-        let Session { channels, handle, peers } = self;
-        drop(peers);
+        let Session { channels, outlets, handle } = self;
+        drop(outlets);
         // The host actor waits for answers: with the channels it is let go.
         drop(channels);
         // Their supervisor kills the others at the first that ends. Each alone closes what it holds: the network its

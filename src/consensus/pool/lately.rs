@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::consensus::clock;
 use crate::core::hash::Hash;
 use crate::core::record::Record;
 use crate::core::refusal::Refusal;
@@ -42,10 +43,10 @@ impl Lately {
 
     /// Remembers why a record that was pending may not stand.
     pub fn refuse(&mut self, id: Hash, refusal: Refusal) {
-        let now = Instant::now();
+        let now = clock::instant();
         self.refused.insert(id, (refusal, now));
         self.refused_order.push_back((id, now));
-        while self.refused_order.front().is_some_and(|(_, since)| since.elapsed() > REFUSED_KEPT)
+        while self.refused_order.front().is_some_and(|(_, since)| clock::since(*since) > REFUSED_KEPT)
             || self.refused_order.len() > REFUSED_RECORDS_MAX
         {
             let Some((oldest, since)) = self.refused_order.pop_front() else {
@@ -58,7 +59,7 @@ impl Lately {
     }
 
     pub fn refusal(&self, id: &Hash) -> Option<&Refusal> {
-        self.refused.get(id).filter(|(_, since)| since.elapsed() <= REFUSED_KEPT).map(|(refusal, _)| refusal)
+        self.refused.get(id).filter(|(_, since)| clock::since(*since) <= REFUSED_KEPT).map(|(refusal, _)| refusal)
     }
 
     /// Forgets a refusal: the record is pending again or committed after all.

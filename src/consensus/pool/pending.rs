@@ -8,6 +8,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::consensus::clock;
 use crate::core::hash::Hash;
 use crate::core::record::Record;
 use crate::core::refusal::{Code, Refusal};
@@ -72,7 +73,7 @@ impl Pending {
     /// The age of the record that arrived first.
     pub fn oldest(&self) -> Option<Duration> {
         let (_, id) = self.by_arrival.first_key_value()?;
-        self.by_id.get(id).map(|place| place.since.elapsed())
+        self.by_id.get(id).map(|place| clock::since(place.since))
     }
 
     /// Whether a record of `agency` with `bytes` leaf bytes fits.
@@ -110,7 +111,7 @@ impl Pending {
             self.spread.insert(arrival, record.clone());
         }
         let spread = is_spread.then_some(arrival);
-        self.by_id.insert(record.id(), Place { record, arrival, since: Instant::now(), spread });
+        self.by_id.insert(record.id(), Place { record, arrival, since: clock::instant(), spread });
     }
 
     /// Marks a pending record to be spread by this node; true when it was not before.
@@ -188,7 +189,7 @@ impl Pending {
 
     /// Records that arrived after number `after` and have waited for `age`, oldest first, and the number of the last one.
     pub fn lingering(&self, after: u64, age: Duration, records_max: usize) -> (Vec<Arc<Record>>, Option<u64>) {
-        let old = |id: &Hash| self.by_id.get(id).filter(|place| place.since.elapsed() >= age);
+        let old = |id: &Hash| self.by_id.get(id).filter(|place| clock::since(place.since) >= age);
         let range = self.by_arrival.range((Bound::Excluded(after), Bound::Unbounded));
         let found: Vec<_> = range.map_while(|(number, id)| Some((*number, old(id)?.record.clone()))).take(records_max).collect();
         let last = found.last().map(|(number, _)| *number);

@@ -1,6 +1,6 @@
 //! The executed blocks that are proposed for the next height: a block is executed once, at its proposal.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -48,7 +48,7 @@ pub struct Known {
 #[derive(Debug, Default)]
 pub struct Blocks {
     /// All whose bodies are on disk, by their first proposal.
-    kept: HashMap<Hash, Proposed>,
+    kept: BTreeMap<Hash, Proposed>,
     /// The newest ones in memory, oldest first.
     known: VecDeque<(Hash, Known)>,
     /// The signatures of their proposals: a restream forwards them unchanged.

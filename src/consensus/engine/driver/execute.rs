@@ -45,6 +45,8 @@ pub fn build(shared: &Shared, head: &Head, clock: Clock, rested: Duration) -> Op
     let records_max = usize::try_from(policy.block_records_max).unwrap_or(usize::MAX);
     let bytes_max = usize::try_from(policy.block_bytes_max).unwrap_or(usize::MAX);
     let mut waiting = shared.pool.candidates(records_max, bytes_max);
+    #[cfg(feature = "test-faults")]
+    waiting.retain(|record| !crate::consensus::faults::is_censored(&record.by));
     let time = clock.block_time(head.time, rested, waiting.iter().map(|record| record.at));
     #[cfg(feature = "test-faults")]
     let time = crate::consensus::faults::alter_time(time);

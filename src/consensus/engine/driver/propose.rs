@@ -11,7 +11,7 @@ use malachite_app::{NetworkMsg, Reply};
 
 use super::blocks::{Known, Proposed};
 use super::{Driver, blocking, execute, reply_with};
-use crate::consensus::clock::Clock;
+use crate::consensus::clock::{self, Clock};
 use crate::consensus::engine::body::Body;
 use crate::consensus::engine::context::{Address, Height, Init, Ledger};
 use crate::consensus::engine::streams::{Assembled, parts};
@@ -19,9 +19,20 @@ use crate::consensus::engine::undecided::Kept;
 use crate::core::hash::Hash;
 use crate::limits::PROPOSER_WAIT_MAX;
 
+/// A block that the engine waits for.
+pub struct Asked {
+    proposed: Proposed,
+    /// When the wait ends.
+    until: Instant,
+    /// When it is worth to look again, unless a record comes before.
+    pub again: Instant,
+    reply: Reply<LocallyProposedValue<Ledger>>,
+}
+
 impl Driver {
     /// It is this node's turn: answers with a block whose body is on disk, and streams the body. The same round gets the same
-    /// block. With nothing to say, and too early for a block without records, there is no answer and the round passes.
+    /// block. With nothing to say, and too early for a block without records, it waits for a record, and at last the round
+    /// passes without an answer.
     pub(super) async fn get_value(
         &mut self,
         height: Height,
@@ -33,16 +44,43 @@ impl Driver {
             tracing::warn!(%height, %round, "a block was asked for of another height than the next");
             return Ok(());
         };
+        let now = clock::instant();
+        let until = now + (timeout * 3 / 4).min(PROPOSER_WAIT_MAX);
         let proposed = Proposed { height: height.0, round: turn, valid_round: None, proposer: self.address };
-        let block = match self.blocks.built_for(turn, &self.address) {
-            Some(block) => block,
-            None => match self.build(proposed, timeout).await? {
-                Some(block) => block,
-                None => return Ok(()),
-            },
+        self.asked = Some(Asked { proposed, until, again: now, reply });
+        self.try_propose().await
+    }
+
+    /// Builds the block that the engine asked for, if it did and there is something to say.
+    pub(in crate::consensus::engine) async fn try_propose(&mut self) -> anyhow::Result<()> {
+        let Some(asked) = self.asked.take() else {
+            return Ok(());
         };
-        reply_with(reply, LocallyProposedValue::new(height, round, block));
-        self.send(proposed, block).await
+        let proposed = asked.proposed;
+        let built = match self.blocks.built_for(proposed.round, &self.address) {
+            Some(block) => Some(block),
+            None => self.build(proposed).await?,
+        };
+        if let Some(block) = built {
+            let value = LocallyProposedValue::new(Height(proposed.height), Round::new(proposed.round), block);
+            reply_with(asked.reply, value);
+            return self.send(proposed, block).await;
+        }
+        let now = clock::instant();
+        if now >= asked.until {
+            tracing::debug!(height = proposed.height, round = proposed.round, "nothing to propose");
+            return Ok(());
+        }
+        self.asked = Some(Asked { again: asked.until.min(now + self.empty_block_in()), ..asked });
+        Ok(())
+    }
+
+    /// How long it is until a block without records may stand on the head.
+    fn empty_block_in(&self) -> Duration {
+        let rested = clock::since(self.next.since);
+        let empty_at = Clock::of(&self.next.policy).block_time(self.next.head.time, rested, std::iter::empty());
+        let earliest = execute::earliest_empty(&self.next.head).unix_ms().saturating_sub(empty_at.unix_ms());
+        Duration::from_millis(earliest.saturating_add(1))
     }
 
     /// Sends a proposal again: an own one signed for its valid round, another's under the signature that came with it.
@@ -61,24 +99,11 @@ impl Driver {
         self.send(proposed, block).await
     }
 
-    async fn build(&mut self, proposed: Proposed, timeout: Duration) -> anyhow::Result<Option<Hash>> {
-        let until = Instant::now() + (timeout * 3 / 4).min(PROPOSER_WAIT_MAX);
-        let mut arrivals = self.shared.pool.arrivals();
-        let executed = loop {
-            let (shared, head) = (Arc::clone(&self.shared), Arc::clone(&self.next.head));
-            let (clock, rested) = (Clock::of(&self.next.policy), self.next.since.elapsed());
-            if let Some(executed) = blocking(move || execute::build(&shared, &head, clock, rested)).await? {
-                break executed;
-            }
-            let empty_at = clock.block_time(self.next.head.time, rested, std::iter::empty());
-            let earliest = execute::earliest_empty(&self.next.head).unix_ms().saturating_sub(empty_at.unix_ms());
-            let wait = until.saturating_duration_since(Instant::now()).min(Duration::from_millis(earliest + 1));
-            if wait.is_zero() {
-                tracing::debug!(height = proposed.height, round = proposed.round, "nothing to propose");
-                return Ok(None);
-            }
-            // Either a record came or the time is over: the next look tells.
-            let _ = tokio::time::timeout(wait, arrivals.changed()).await;
+    async fn build(&mut self, proposed: Proposed) -> anyhow::Result<Option<Hash>> {
+        let (shared, head) = (Arc::clone(&self.shared), Arc::clone(&self.next.head));
+        let (clock, rested) = (Clock::of(&self.next.policy), clock::since(self.next.since));
+        let Some(executed) = blocking(move || execute::build(&shared, &head, clock, rested)).await? else {
+            return Ok(None);
         };
         let block = executed.body.hash();
         let bytes = executed.body.to_bytes()?;
@@ -142,7 +167,7 @@ impl Driver {
         self.stream.1 += 1;
         let id = [&self.stream.0[..], &self.stream.1.to_be_bytes()[..]].concat();
         for message in parts(&StreamId::new(id.into()), &proposal) {
-            let sent = self.session.channels.network.send(NetworkMsg::PublishProposalPart(message)).await;
+            let sent = self.outlets.parts.send(NetworkMsg::PublishProposalPart(message)).await;
             sent.map_err(|_| anyhow::anyhow!("the engine's network ended"))?;
         }
         Ok(())

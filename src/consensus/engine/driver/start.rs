@@ -1,7 +1,6 @@
 //! `ConsensusReady`, `StartedRound` and the answer to `Finalized`: which height comes next, and what is known of it.
 
 use std::collections::VecDeque;
-use std::time::Instant;
 
 use malachite_app::Reply;
 use malachite_app::app::engine::host::{HeightParams, Next};
@@ -9,6 +8,7 @@ use malachite_app::app::types::ProposedValue;
 use malachite_app::app::types::core::Round;
 
 use super::{Driver, reply_with};
+use crate::consensus::clock;
 use crate::consensus::engine::context::{Height, Ledger};
 use crate::consensus::engine::start::timeouts;
 
@@ -36,7 +36,8 @@ impl Driver {
         let mut values = Vec::new();
         if height.0 == self.next.height {
             self.round = round.as_u32().unwrap_or(0);
-            self.watch.round_since = Some(Instant::now());
+            self.asked = None;
+            self.watch.round_since = Some(clock::instant());
             values = round.as_u32().map(|round| self.blocks.of_round(round)).unwrap_or_default();
             let (ripe, later): (VecDeque<_>, _) =
                 self.later.drain(..).partition(|(_, proposal)| proposal.init.height.0 == self.next.height);

@@ -69,10 +69,34 @@ impl Driver {
                 }
                 values.push(value);
             }
+            #[cfg(feature = "test-faults")]
+            let values = falsified(values);
             Ok(values)
         })
         .await?
     }
+}
+
+/// What a node that lies makes of its answer.
+#[cfg(feature = "test-faults")]
+fn falsified(mut values: Vec<RawDecidedValue<Ledger>>) -> Vec<RawDecidedValue<Ledger>> {
+    use crate::consensus::faults::{SyncLie, sync_lie};
+    let Some(lie) = sync_lie().filter(|_| !values.is_empty()) else {
+        return values;
+    };
+    tracing::warn!(?lie, "lying to a peer");
+    match lie {
+        SyncLie::Empty => values.clear(),
+        SyncLie::Gap => drop(values.remove(0)),
+        SyncLie::Backwards => values.reverse(),
+        SyncLie::Cut => values.iter_mut().for_each(|value| value.value_bytes.truncate(value.value_bytes.len() / 2)),
+        SyncLie::FalseSignatures => {
+            let signatures = values.iter_mut().flat_map(|value| &mut value.certificate.commit_signatures);
+            signatures.for_each(|signature| signature.signature[5] ^= 1);
+        }
+        SyncLie::Late => std::thread::sleep(crate::limits::SYNC_REQUEST_TIMEOUT + std::time::Duration::from_secs(1)),
+    }
+    values
 }
 
 fn decided_value(shared: &Shared, block: &Block) -> anyhow::Result<RawDecidedValue<Ledger>> {

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::{Driver, End, blocking};
+use crate::consensus::clock;
 use crate::consensus::engine::signing::Signer;
 use crate::consensus::engine::start::Standing;
 use crate::health::Life;
@@ -21,7 +22,7 @@ pub struct Watch {
 
 impl Watch {
     pub fn new() -> Self {
-        Watch { started: Instant::now(), height: 0, behind_since: None, has_warned: false, round_since: None }
+        Watch { started: clock::instant(), height: 0, behind_since: None, has_warned: false, round_since: None }
     }
 }
 
@@ -34,20 +35,22 @@ impl Driver {
             return Ok(None);
         };
         if signer.is_unknown() {
-            if let Some(highest) = self.shared.heard.highest_of_quorum() {
-                tracing::warn!(above = highest + 2, "this validator does not know what it signed last, and votes above that height");
-                blocking(move || signer.settle(highest + 2)).await??;
+            // A height without a second one above it is a lie, and not to be wrapped around.
+            if let Some(above) = self.shared.heard.highest_of_quorum().and_then(|highest| highest.checked_add(2)) {
+                tracing::warn!(above, "this validator does not know what it signed last, and votes above that height");
+                blocking(move || signer.settle(above)).await??;
             }
             return Ok(None);
         }
-        if self.may_have_lost_disk() {
+        if self.may_have_lost_disk() && self.shared.heard.is_surely_beyond(NEW_LEDGER_HEIGHTS) {
             blocking(move || signer.forget()).await??;
             return Ok(Some(End::Again("the ledger went on without this validator")));
         }
         Ok(None)
     }
 
-    /// Whether the store is empty in a ledger that has gone on, and what was signed before is not in question yet.
+    /// Whether the store is empty in a ledger that has gone on, as somebody says, and what was signed before is not in question
+    /// yet.
     pub(super) fn may_have_lost_disk(&self) -> bool {
         self.next.head.height == 0
             && self.shared.heard.reached().is_some_and(|reached| reached >= NEW_LEDGER_HEIGHTS)
@@ -64,14 +67,14 @@ impl Driver {
             (watch.height, watch.behind_since, watch.has_warned) = (height, None, false);
         }
         if is_behind {
-            watch.behind_since.get_or_insert_with(Instant::now);
+            watch.behind_since.get_or_insert_with(clock::instant);
         }
-        let behind_for = watch.behind_since.map(|since| since.elapsed()).unwrap_or_default();
+        let behind_for = watch.behind_since.map(clock::since).unwrap_or_default();
         let life = self.shared.health.life();
         let next = match life {
             Life::Starting | Life::Syncing if height == 0 => is_behind.then_some(Life::Syncing),
             Life::Starting | Life::Syncing => {
-                let has_looked = reached.is_some() || self.watch.started.elapsed() >= ALONE_READY_AFTER;
+                let has_looked = reached.is_some() || clock::since(self.watch.started) >= ALONE_READY_AFTER;
                 let is_level = reached.is_none_or(|reached| reached <= height + 1);
                 Some(if has_looked && is_level { Life::Ready } else { Life::Syncing })
             }
@@ -103,7 +106,7 @@ impl Driver {
     /// that came back before its old connection was seen closed hears nothing until both connect anew.
     fn is_round_stalled(&self) -> bool {
         let timeouts = self.shared.propose_timeout * self.round.saturating_add(4);
-        self.watch.round_since.is_some_and(|since| since.elapsed() > ROUND_STALLED + timeouts)
+        self.watch.round_since.is_some_and(|since| clock::since(since) > ROUND_STALLED + timeouts)
             && self.shared.heard.highest_of_quorum().is_some()
     }
 }
