@@ -31,7 +31,7 @@ fn under_load(network: &mut TestNetwork, during: impl FnOnce(&mut TestNetwork)) 
     let keys: Vec<_> = (0..4).map(|index| (format!("agency-{index}"), network.key(&format!("agency-{index}"), "office"))).collect();
     let honest: Vec<_> = (1..4).map(|index| network.net.nodes[index].http.clone()).collect();
     let origin = network.net.origin.clone();
-    let load = Load { origin: &origin, urls: honest.clone(), keys, prefix: "byzantine" };
+    let load = Load { origin: &origin, urls: honest.clone(), keys, prefix: "byzantine", writers: WRITERS };
     let (seen, log) = Watcher::watch(&honest, || {
         let (log, ()) = load.run(|| during(network));
         network.settle(SETTLE);

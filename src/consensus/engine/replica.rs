@@ -191,7 +191,7 @@ impl Replica {
         hull.asks.clear();
         (hull.value, hull.next) = (None, None);
         while hull.parts.try_recv().is_ok() {}
-        let roster = roster(&hull.shared.reader, &hull.plan.own);
+        let roster = roster(&hull.shared.reader, &hull.plan.own, &[]);
         hull.shared.heard.listen_to(start::validators(&roster));
         let name = format!("{} {}", hull.plan.own, hull.sessions);
         let number = Hash::of(name.as_bytes()).as_bytes()[..16].try_into().expect("a hash has 32 bytes");
