@@ -12,6 +12,8 @@ mod it {
     #[cfg(feature = "node")]
     mod commands;
     mod differential;
+    #[cfg(feature = "test-faults")]
+    mod disk;
     #[cfg(feature = "node")]
     mod engine;
     #[cfg(feature = "node")]

@@ -3,8 +3,13 @@
 //! Each fault is one evil thing; all else about the node stays honest, so that exactly this is what others see:
 //! - `bad-signature`: a block's first record has a broken signature, and its entry covers that leaf;
 //! - `wrong-time`: a fresh block's time lies an hour ahead;
-//! - `nil-first`: the precommit of a height's first round is nil, whatever was prevoted, so that rounds have to repeat.
+//! - `nil-first`: the precommit of a height's first round is nil, whatever was prevoted, so that rounds have to repeat;
+//! - `disk:...`: failing disks, see `store/faults.rs`.
+//!
+//! `SHARELOG_SIGNED` names a file that takes every text that is signed with the consensus key, for tests that look for
+//! contradictions.
 
+use std::io::Write as _;
 use std::sync::Arc;
 
 use crate::core::time::Time;
@@ -27,6 +32,16 @@ pub fn alter_time(time: Time) -> Time {
 /// Whether a precommit of this round is made nil.
 pub fn precommits_nil(round: Option<u32>) -> bool {
     round == Some(0) && is_chosen("nil-first")
+}
+
+/// Writes down a vote or proposal that is about to be signed.
+pub fn tell_signed(text: &str) {
+    let Some(path) = std::env::var_os("SHARELOG_SIGNED") else {
+        return;
+    };
+    let file = std::fs::File::options().create(true).append(true).open(&path);
+    let line = format!("{}\n", text.trim_end().replace('\n', " "));
+    file.and_then(|mut file| file.write_all(line.as_bytes())).expect("the tests' file of signed texts takes a line");
 }
 
 /// A block that this node built, before it is proposed.

@@ -134,7 +134,7 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: HeldKeys, writer: W
         network_key: copy(&network),
         listen: config.records.clone(),
         pool: pool.clone(),
-        checkpoints,
+        checkpoints: checkpoints.clone(),
         health: health.clone(),
         metrics: metrics.clone(),
     };
@@ -147,6 +147,7 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: HeldKeys, writer: W
         network_key: network,
         listen: config.consensus.clone(),
         dir: data.join("consensus"),
+        mark: config.home.join("voted"),
         propose_timeout: config.propose_timeout,
         writer,
         pool,
@@ -164,6 +165,7 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: HeldKeys, writer: W
     if !witnesses.witnesses.is_empty() {
         tasks.spawn("asking of witnesses", witnesses.run(stop.clone()));
     }
+    tasks.spawn("checkpoint file", checkpoints.watch_file(stop.clone()));
     tasks.spawn("book", book.run(stop.clone()));
     tasks.spawn("HTTP", api::serve(Arc::new(api), listener, stop.clone()));
     tasks.spawn("disk watch", watch_disk(data, config.disk_free_bytes_min, health, stop.clone()));
@@ -229,7 +231,11 @@ async fn watch_identity(reader: Reader, keys: HeldKeys, agency: String, marks: M
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            changed = heads.changed() => changed.context("the store ended")?,
+            changed = heads.changed() => if changed.is_err() {
+                // The store is closed: what ends the node says so itself.
+                stop.cancelled().await;
+                return Ok(());
+            },
         }
     }
 }

@@ -97,6 +97,7 @@ impl Node {
             network_key: secret(index, 3),
             listen: genesis.validators[index].addresses[0].clone(),
             dir: home.join("consensus"),
+            mark: home.join("voted"),
             propose_timeout: Duration::from_millis(500),
             writer,
             pool: Arc::clone(&pool),

@@ -14,10 +14,11 @@ use super::{Driver, blocking, execute, reply_with};
 use crate::consensus::clock::Clock;
 use crate::consensus::engine::body::Body;
 use crate::consensus::engine::context::{Address, Height, Init, Ledger};
+use crate::consensus::engine::level::Stand;
 use crate::consensus::engine::streams::{Assembled, parts};
 use crate::consensus::engine::undecided::Kept;
 use crate::core::hash::Hash;
-use crate::limits::PROPOSER_WAIT_MAX;
+use crate::limits::{LEVEL_LOOK, PROPOSER_WAIT_MAX};
 
 impl Driver {
     /// It is this node's turn: answers with a block whose body is on disk, and streams the body. The same round gets the same
@@ -33,6 +34,10 @@ impl Driver {
             tracing::warn!(%height, %round, "a block was asked for of another height than the next");
             return Ok(());
         };
+        if !self.becomes_level().await {
+            tracing::info!(%height, %round, "nothing is proposed: this validator is not level with the others yet");
+            return Ok(());
+        }
         let proposed = Proposed { height: height.0, round: turn, valid_round: None, proposer: self.address };
         let block = match self.blocks.built_for(turn, &self.address) {
             Some(block) => block,
@@ -59,6 +64,19 @@ impl Driver {
         };
         let proposed = Proposed { height: height.0, round, valid_round: valid_round.as_u32(), proposer };
         self.send(proposed, block).await
+    }
+
+    /// Whether this validator may sign, after a wait for the others to tell how far they are.
+    async fn becomes_level(&self) -> bool {
+        let until = Instant::now() + PROPOSER_WAIT_MAX;
+        loop {
+            match self.shared.level.look(&self.shared.heard, self.next.head.height) {
+                Stand::Level => return true,
+                Stand::Behind => return false,
+                Stand::Unheard if Instant::now() >= until => return false,
+                Stand::Unheard => tokio::time::sleep(LEVEL_LOOK).await,
+            }
+        }
     }
 
     async fn build(&mut self, proposed: Proposed, timeout: Duration) -> anyhow::Result<Option<Hash>> {

@@ -33,7 +33,11 @@ impl Driver {
         let Some(signer) = self.shared.signer.clone() else {
             return Ok(None);
         };
+        self.shared.level.look(&self.shared.heard, self.next.head.height);
         if signer.is_unknown() {
+            if self.standing == Standing::Votes {
+                return Ok(Some(End::Again("what it signed last is unknown")));
+            }
             if let Some(highest) = self.shared.heard.highest_of_quorum() {
                 tracing::warn!(above = highest + 2, "this validator does not know what it signed last, and votes above that height");
                 blocking(move || signer.settle(highest + 2)).await??;
@@ -85,8 +89,8 @@ impl Driver {
             self.shared.health.set_life(next);
         }
         let signed = self.shared.signer.as_ref().map(Signer::height);
-        if self.standing == Standing::Follows && signed.is_some_and(|signed| height >= signed) {
-            return Some(End::Again("the height signed last is decided"));
+        if self.standing == Standing::Follows && signed.is_some_and(|signed| height >= signed) && self.shared.level.is_level() {
+            return Some(End::Again("it is level, and the height signed last is decided"));
         }
         if behind_for > STUCK_SAID && !self.watch.has_warned {
             self.watch.has_warned = true;
