@@ -229,7 +229,7 @@ impl Config {
     }
 
     /// From the text of a file, named `place` in errors, and a look-up of variables.
-    fn from_sources(
+    pub(crate) fn from_sources(
         home: &Path,
         place: &str,
         text: &str,

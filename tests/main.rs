@@ -20,6 +20,8 @@ mod it {
     mod every_kind;
     #[cfg(feature = "test-faults")]
     mod faults;
+    #[cfg(feature = "test-faults")]
+    mod fuzz;
     mod genesis;
     mod governance;
     #[cfg(feature = "node")]
