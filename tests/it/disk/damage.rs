@@ -238,6 +238,9 @@ fn alone(network: &mut TestNetwork, truth: &Truth, inside: &Path) -> Result<Alon
     if !compared.wrong.iter().all(is_lost_proof) {
         return Err(format!("wrong answers: {:#?}\n{log}", compared.wrong));
     }
+    if compared.silent > 0 && is_named && ended.is_some_and(|status| !status.success()) {
+        return Ok(Alone::Refused);
+    }
     match (compared.refused + compared.silent, compared.behind) {
         (0, 0) => Ok(Alone::Served),
         (0, _) => Ok(Alone::Behind),
@@ -310,12 +313,13 @@ fn every_damage_is_named_or_repaired() {
         done += 1;
         // What the operator of a damaged log does: log and index go, the rest stays, and the peers have it all.
         let is_log = inside.starts_with("data/log");
-        if outcome == Alone::Refused && is_log {
+        let is_whole = matches!(outcome, Alone::Served | Alone::Behind);
+        if !is_whole && is_log {
             fs::remove_dir_all(home.join("data/log")).unwrap();
             fs::remove_dir_all(home.join("data/sled")).unwrap();
         }
         // A network of all four takes ten times as long as one node.
-        if (outcome != Alone::Refused || is_log) && outcome != Alone::Elsewhere && random.below(6) == 0 {
+        if (is_whole || is_log) && random.below(6) == 0 {
             println!("... with its peers");
             with_peers(&mut network, &bases);
             joined += 1;
