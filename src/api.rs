@@ -17,7 +17,7 @@ pub(crate) mod body;
 mod connections;
 mod ledger;
 mod lists;
-mod parameters;
+pub(crate) mod parameters;
 pub(crate) mod problem;
 mod questions;
 mod records;

@@ -21,7 +21,7 @@ use crate::limits::{ENGINE_PEERS_MAX, WITNESSES_MAX};
 pub const FILE: &str = "config.toml";
 const PREFIX: &str = "SHARELOG_";
 /// Variables of the program that are no settings of a node.
-const OTHER_VARIABLES: [&str; 3] = ["SHARELOG_NODE", "SHARELOG_FAULT", "SHARELOG_SEED"];
+const OTHER_VARIABLES: [&str; 5] = ["SHARELOG_NODE", "SHARELOG_FAULT", "SHARELOG_SEED", "SHARELOG_SEGMENT_BYTES", "SHARELOG_SIGNED"];
 
 /// A checked configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -242,7 +242,7 @@ impl Config {
     }
 
     /// From the text of a file, named `place` in errors, and a look-up of variables.
-    fn from_sources(
+    pub(crate) fn from_sources(
         home: &Path,
         place: &str,
         text: &str,

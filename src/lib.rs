@@ -20,6 +20,7 @@
 //! | [`api`] | HTTP |
 //! | [`node`] | wiring and life of one node; a local network of node processes |
 //! | [`witness`] | a witness of logs (C2SP tlog-witness): a process of its own |
+//! | `fuzz` | for tests: what must hold of every decoder |
 //! | [`cli`] | the command line |
 
 #![forbid(unsafe_code)]
@@ -38,6 +39,8 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "node")]
 pub mod consensus;
+#[cfg(feature = "test-faults")]
+pub mod fuzz;
 #[cfg(feature = "node")]
 pub mod health;
 #[cfg(feature = "node")]

@@ -195,6 +195,14 @@ pub const UNDECIDED_SPACE_BYTES: usize = 4 * 1024 * 1024;
 pub const CANDIDATE_PASSES_MAX: usize = 3;
 /// A proposer with nothing to say waits at most this long for a record, and the driver with it.
 pub const PROPOSER_WAIT_MAX: Duration = Duration::from_secs(2);
+/// A validator that was started waits this long for the others to tell how far they are, before it signs or lets a round go
+/// by: statuses come every second.
+pub const LEVEL_WAIT: Duration = Duration::from_secs(3);
+/// A proposer that waits for the others to tell looks this often.
+pub const LEVEL_LOOK: Duration = Duration::from_millis(50);
+/// A height that one validator alone tells holds up a validator that was started for this long: an honest one's block comes
+/// within it.
+pub const LIAR_HOLDS_UP: Duration = Duration::from_secs(10);
 /// The driver looks around this often when nothing wakes it.
 pub const DRIVER_TICK: Duration = Duration::from_millis(250);
 /// Votes that may have been lost are sent again after this time or more, also while a node is idle.

@@ -13,7 +13,7 @@
 
 mod behaviour;
 mod link;
-mod message;
+pub(crate) mod message;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

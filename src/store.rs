@@ -3,6 +3,7 @@
 //! | file | what it is for |
 //! | --- | --- |
 //! | `execution` | executing a block over the state |
+//! | `disk` | the calls that make bytes durable |
 //! | `segments`, `frame` | the log files and the bytes of a block in them |
 //! | `db`, `rows`, `index`, `tiles` | sled, and what lies in it |
 //! | `view`, `state`, `reader` | the newest blocks in memory above sled: writing and reading |
@@ -11,16 +12,19 @@
 
 pub mod check;
 mod db;
+pub mod disk;
 pub mod execution;
-mod frame;
+#[cfg(feature = "test-faults")]
+pub mod faults;
+pub(crate) mod frame;
 pub mod index;
 mod opening;
 mod reader;
 mod row_cache;
 mod rows;
-mod segments;
+pub(crate) mod segments;
 mod state;
-mod tiles;
+pub(crate) mod tiles;
 mod view;
 
 use std::path::Path;

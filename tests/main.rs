@@ -18,12 +18,16 @@ mod it {
     #[cfg(feature = "node")]
     mod commands;
     mod differential;
+    #[cfg(feature = "test-faults")]
+    mod disk;
     #[cfg(feature = "node")]
     mod engine;
     #[cfg(feature = "node")]
     mod every_kind;
     #[cfg(feature = "test-faults")]
     mod faults;
+    #[cfg(feature = "test-faults")]
+    mod fuzz;
     mod genesis;
     mod governance;
     #[cfg(feature = "node")]

@@ -217,7 +217,7 @@ impl<'a> Tree<'a> {
 }
 
 /// The first leaf of a bundle's rest, and what follows it.
-fn split_leaf(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn split_leaf(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = rest.split_first_chunk::<2>()?;
     let length = usize::from(u16::from_be_bytes(*length));
     rest.split_at_checked(length).filter(|_| length <= RECORD_BYTES_MAX)

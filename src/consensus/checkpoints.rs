@@ -17,17 +17,18 @@ mod cosigned;
 pub mod judged;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::{Context as _, bail};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::consensus::checkpoints::collection::Collection;
 pub use crate::consensus::checkpoints::cosigned::Cosigned;
 use crate::consensus::checkpoints::judged::{Judged, judge};
 use crate::consensus::durable;
-use crate::core::key::SecretKey;
+use crate::core::key::{Algorithm, SecretKey, VerifierKey};
 use crate::core::limits::CHECKPOINT_LINES_MAX;
 use crate::core::note::{Note, SignatureLine};
 use crate::core::rules;
@@ -59,6 +60,8 @@ pub struct Checkpoints {
     publishing: Mutex<()>,
     public: watch::Sender<Option<Arc<PublicCheckpoint>>>,
     changes: watch::Sender<u64>,
+    /// Why the file could not be written: the end of the node.
+    failure: watch::Sender<Option<String>>,
 }
 
 #[derive(Default)]
@@ -78,7 +81,8 @@ impl Checkpoints {
     /// # Errors
     /// A file that cannot be read, is damaged, or contradicts the own tree.
     pub fn new(reader: Reader, publication: SecretKey, file: PathBuf) -> anyhow::Result<Arc<Self>> {
-        let restored = read_file(&file, &reader.genesis().origin).with_context(|| format!("checkpoint file {}", file.display()))?;
+        let own = VerifierKey::new(reader.genesis().origin.clone(), Algorithm::Ed25519, publication.public())?;
+        let restored = read_file(&file, &own).with_context(|| format!("checkpoint file {}", file.display()))?;
         let checkpoints = Arc::new(Checkpoints {
             reader,
             publication,
@@ -87,6 +91,7 @@ impl Checkpoints {
             publishing: Mutex::new(()),
             public: watch::Sender::new(None),
             changes: watch::Sender::new(0),
+            failure: watch::Sender::new(None),
         });
         checkpoints.restore().with_context(|| format!("checkpoint file {}", checkpoints.file.display()))?;
         Ok(checkpoints)
@@ -116,6 +121,18 @@ impl Checkpoints {
     /// Wakes when [`Checkpoints::known`] has more to tell.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// Ends with `stop`, or before it by an error once the file could not be written.
+    ///
+    /// # Errors
+    /// That of the file.
+    pub async fn watch_file(self: Arc<Self>, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut failure = self.failure.subscribe();
+        tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            failed = failure.wait_for(Option::is_some) => bail!("{}", failed.ok().and_then(|failed| failed.clone()).unwrap_or_default()),
+        }
     }
 
     /// Takes cosignatures from a peer or the own cosigner; verifies each before it counts. Blocking: reads the store, and
@@ -278,7 +295,9 @@ impl Checkpoints {
         cosignatures.truncate(CHECKPOINT_LINES_MAX - 1);
         let checkpoint = Checkpoint { origin: self.origin().to_owned(), size: judged.size, root: judged.root };
         let note = publish(&checkpoint, &self.publication, &cosignatures).to_text();
-        durable::replace(&self.file, note.as_bytes()).with_context(|| format!("writing {}", self.file.display()))?;
+        durable::replace(&self.file, note.as_bytes()).with_context(|| format!("writing {}", self.file.display())).inspect_err(|error| {
+            self.failure.send_replace(Some(format!("{error:#}")));
+        })?;
         let cosigners = cosignatures.into_iter().map(|cosignature| cosignature.agency).collect();
         self.state().collected.forget_below(judged.size);
         self.public.send_replace(Some(Arc::new(PublicCheckpoint { checkpoint, note, cosigners, witnesses: Vec::new() })));
@@ -323,13 +342,21 @@ fn is_quorum(set: &ValidatorSet, cosignatures: &[Cosignature]) -> bool {
     set.is_quorum(cosignatures.iter().map(power).sum())
 }
 
-/// The checkpoint of an earlier run; each agency counts once.
-fn read_file(file: &std::path::Path, origin: &str) -> anyhow::Result<Option<Cosigned>> {
+/// The checkpoint of an earlier run, whose text `own` signed when it has a line of that key; each agency counts once.
+fn read_file(file: &Path, own: &VerifierKey) -> anyhow::Result<Option<Cosigned>> {
     let Some(text) = durable::read(file, NOTE_FILE_BYTES_MAX)? else {
         return Ok(None);
     };
-    let mut cosigned = Cosigned::from_note(&Note::parse(text.as_bytes())?)?;
-    if cosigned.checkpoint.origin != origin {
+    let note = Note::parse(text.as_bytes())?;
+    let is_own = |line: &&SignatureLine| line.name == own.name() && line.id == own.id();
+    for line in note.lines.iter().filter(is_own) {
+        let signature = line.signature.as_slice().try_into();
+        if !signature.is_ok_and(|signature| own.public().verifies(note.text.as_bytes(), signature)) {
+            bail!("damaged: its own signature does not hold");
+        }
+    }
+    let mut cosigned = Cosigned::from_note(&note)?;
+    if cosigned.checkpoint.origin != own.name() {
         bail!("a checkpoint of another ledger: {}", cosigned.checkpoint.origin);
     }
     cosigned.cosignatures.sort_by(|a, b| a.agency.cmp(&b.agency));

@@ -59,7 +59,8 @@ impl Cosigner {
                 () = stop.cancelled() => return Ok(()),
                 changed = heads.changed() => match changed {
                     Ok(()) => false,
-                    Err(_) => return Ok(()),
+                    // The store is closed: what ends the node says so itself.
+                    Err(_) => return { stop.cancelled().await; Ok(()) },
                 },
                 () = sleep_until(signing.rested_at), if signing.is_newest_open => true,
             };

@@ -2,9 +2,11 @@
 //!
 //! Written are `<file>.new` (write, fsync), then the rename over the file, then the fsync of the folder.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
+
+use crate::store::disk;
 
 /// Puts `bytes` in the place of the file; when it returns, they are on disk.
 ///
@@ -14,14 +16,13 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
     name.push(".new");
     let new = path.with_file_name(name);
-    let mut file = File::create(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
+    let stem = path.file_stem().unwrap_or_default().display();
+    let file = File::create(&new)?;
+    disk::write_all_at(&file, bytes, 0, &format!("{stem}.write"))?;
+    disk::sync_all(&file, &format!("{stem}.sync"))?;
+    disk::rename(&new, path, &format!("{stem}.rename"))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    disk::sync_dir(folder, &format!("{stem}.folder"))
 }
 
 /// The text of a file of at most `bytes_max`; `None` when there is no file.

@@ -1,13 +1,14 @@
 //! The Malachite engine behind one door: our context, codec and signing, and the driver that answers it.
 
-mod body;
-mod codec;
-mod context;
+pub(crate) mod body;
+pub(crate) mod codec;
+pub(crate) mod context;
 mod driver;
 mod frame;
 mod gate;
-mod heard;
+pub(crate) mod heard;
 mod last_signed;
+mod level;
 mod order;
 #[cfg(feature = "test-faults")]
 pub mod replica;
@@ -16,9 +17,11 @@ mod start;
 mod streams;
 #[cfg(feature = "test-faults")]
 mod two_votes;
-mod undecided;
+pub(crate) mod undecided;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,9 +31,11 @@ use tokio_util::sync::CancellationToken;
 use self::driver::{Driver, End, Shared};
 use self::heard::Heard;
 use self::last_signed::LastSigned;
+use self::level::Level;
 use self::signing::{Checker, Signer};
 use self::start::{Plan, Session, Standing};
 use self::undecided::Undecided;
+use crate::consensus::durable;
 use crate::consensus::misbehaviours::Misbehaviours;
 use crate::consensus::pool::Pool;
 use crate::consensus::roster::{Detour, roster};
@@ -62,6 +67,8 @@ pub struct Engine {
     pub detours: Arc<[Detour]>,
     /// Folder of the engine's own files: `wal/`, `undecided`, `last-signed`; and of the operator's flag `rejoin`.
     pub dir: PathBuf,
+    /// A file outside the data that says that this home has voted: an empty store is a lost one then.
+    pub mark: PathBuf,
     pub propose_timeout: Duration,
     pub writer: Writer,
     pub pool: Arc<Pool>,
@@ -73,8 +80,8 @@ pub struct Engine {
 impl Engine {
     /// Runs until `stop`, then closes the store; a failed write or damage ends it with an error.
     ///
-    /// A validator votes, but for one case: while the store is below what it signed last, and after a refusal to sign a
-    /// contradiction, it only follows, until the height of its last signature is decided by the others.
+    /// A validator votes, but for these cases: while the store is below what it signed last, and after a refusal to sign, it
+    /// only follows, until it is level with the others and the height of its last signature is decided.
     ///
     /// # Errors
     /// A store that failed, an engine that ended, a port that cannot be used, a lost `last-signed`.
@@ -93,6 +100,8 @@ impl Engine {
         let reader = self.writer.reader();
         let origin: Arc<str> = self.genesis.origin.as_str().into();
         std::fs::create_dir_all(&self.dir).with_context(|| format!("making {}", self.dir.display()))?;
+        let wal = self.dir.join("wal").join("consensus.wal");
+        let level = Arc::new(Level::new(reader.head().height));
         #[cfg(feature = "test-faults")]
         let voter = if crate::consensus::faults::is_silent() { Voter::Follower } else { self.voter };
         #[cfg(not(feature = "test-faults"))]
@@ -100,8 +109,9 @@ impl Engine {
         let signer = match voter {
             Voter::Follower => None,
             Voter::Validator { key, has_just_joined } => {
-                let last = open_last_signed(&self.dir, reader.head().height, has_just_joined)?;
-                Some(Signer::new(Arc::clone(&origin), *key, last))
+                let mut last = open_last_signed(&self.dir, &self.mark, reader.head().height, has_just_joined)?;
+                bar_without_wal(&mut last, &wal, reader.head().height.saturating_add(1))?;
+                Some(Signer::new(Arc::clone(&origin), *key, last, Arc::clone(&level)))
             }
         };
         let path = self.dir.join("undecided");
@@ -116,7 +126,7 @@ impl Engine {
             own: genesis::peer_id(&self.network_key.public()),
             network: start::keypair(&self.network_key)?,
             listen: self.listen.parse().with_context(|| format!("the listen address {}", self.listen))?,
-            wal: self.dir.join("wal").join("consensus.wal"),
+            wal,
         };
         let shared = Shared {
             genesis: self.genesis,
@@ -131,6 +141,7 @@ impl Engine {
             metrics: self.metrics,
             checker,
             signer,
+            level,
             heard,
             misbehaviours: self.misbehaviours,
         };
@@ -138,16 +149,23 @@ impl Engine {
     }
 }
 
-/// Opens `last-signed`, or makes it for a new validator.
-fn open_last_signed(dir: &std::path::Path, height: u64, has_just_joined: bool) -> anyhow::Result<LastSigned> {
+/// Opens `last-signed`, or makes it for a new validator; the mark of a home that has voted is there before it is.
+fn open_last_signed(dir: &Path, mark: &Path, height: u64, has_just_joined: bool) -> anyhow::Result<LastSigned> {
     let path = dir.join("last-signed");
+    let has_voted = mark.exists();
+    if !has_voted {
+        durable::replace(mark, b"").with_context(|| format!("writing {}", mark.display()))?;
+    }
     if let Some(last) = LastSigned::open(&path)? {
         return Ok(last);
     }
-    if height == 0 {
+    if height == 0 && !has_voted {
         return Ok(LastSigned::create(&path, 0)?);
     }
-    if has_just_joined {
+    if height == 0 {
+        tracing::warn!(mark = %mark.display(), "the store is empty and this home has voted: it follows without voting first");
+    }
+    if height == 0 || has_just_joined {
         return Ok(LastSigned::create_unknown(&path)?);
     }
     let flag = dir.join("rejoin");
@@ -164,13 +182,29 @@ fn open_last_signed(dir: &std::path::Path, height: u64, has_just_joined: bool) -
     Ok(last)
 }
 
+/// Without the WAL of `height`, at which this validator has signed, it does not know on which block it is locked: it signs no
+/// more there. The WAL is a version (4 bytes), the height (8 bytes), and entries.
+fn bar_without_wal(last: &mut LastSigned, wal: &Path, height: u64) -> anyhow::Result<()> {
+    if !last.is_within(height) {
+        return Ok(());
+    }
+    let mut head = [0; 12];
+    let found = File::open(wal).and_then(|mut file| file.read_exact(&mut head)).ok();
+    let is_there = found.is_some() && head[4..] == height.to_be_bytes();
+    if !is_there {
+        tracing::error!(wal = %wal.display(), height, "no WAL of the height at which this validator has signed: it signs no more there");
+        last.bar()?;
+    }
+    Ok(())
+}
+
 /// Whether the next session votes.
 fn standing(shared: &Shared) -> Standing {
     let Some(signer) = &shared.signer else {
         return Standing::Follows;
     };
     if (shared.reader.head().height.saturating_add(1) < signer.height()) | signer.take_refused() {
-        tracing::warn!(height = signer.height(), "following without voting until the height signed last is decided");
+        tracing::warn!(height = signer.height(), "following without voting until it is level and the height signed last is decided");
         return Standing::Follows;
     }
     Standing::Votes
@@ -182,10 +216,13 @@ async fn run_sessions(plan: &Plan, shared: &Arc<Shared>, stop: &CancellationToke
         let standing = standing(shared);
         let roster = roster(&shared.reader, &plan.own, &shared.detours);
         shared.heard.listen_to(start::validators(&roster));
-        let mut session = Session::start(plan, standing, start::addresses(&roster)).await?;
+        let session = Session::start(plan, standing, start::addresses(&roster)).await;
+        let mut session = session.with_context(|| format!("the engine, whose WAL is {}", plan.wal.display()))?;
         let end = Driver::run(Arc::clone(shared), &mut session, standing, (plan.own.clone(), roster), stop).await;
         session.stop().await;
-        match end? {
+        // A damaged WAL ends the engine, which does not say where it lies.
+        let end = end.with_context(|| format!("the engine, whose WAL is {}", plan.wal.display()))?;
+        match end {
             End::Stopped => return Ok(()),
             End::Again(reason) => tracing::warn!(reason, "starting the engine again"),
         }

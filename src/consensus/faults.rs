@@ -10,11 +10,15 @@
 //! - `lying-sync`: answers of value sync are empty, have gaps, are out of order, cut, falsely signed, or late, by turns;
 //! - `two-votes`: for each prevote of a block a second one for none, in place of the precommit;
 //! - `unguarded`: signatures are made whatever was signed before;
-//! - `any-time`: a fresh block may have any time.
+//! - `any-time`: a fresh block may have any time;
+//! - `disk:...`: failing disks, see `store/faults.rs`.
 //!
 //! Several are joined by commas. The simulation, which runs many nodes on one thread, says instead whose turn it is.
+//! `SHARELOG_SIGNED` names a file that takes every text that is signed with the consensus key, for tests that look for
+//! contradictions.
 
 use std::cell::RefCell;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -102,6 +106,16 @@ pub fn alter_time(time: Time) -> Time {
 /// Whether a precommit of this round is made nil.
 pub fn precommits_nil(round: Option<u32>) -> bool {
     round == Some(0) && is_chosen("nil-first")
+}
+
+/// Writes down a vote or proposal that is about to be signed.
+pub fn tell_signed(text: &str) {
+    let Some(path) = std::env::var_os("SHARELOG_SIGNED") else {
+        return;
+    };
+    let file = std::fs::File::options().create(true).append(true).open(&path);
+    let line = format!("{}\n", text.trim_end().replace('\n', " "));
+    file.and_then(|mut file| file.write_all(line.as_bytes())).expect("the tests' file of signed texts takes a line");
 }
 
 /// A block that this node built, before it is proposed.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use crate::consensus::durable;
 use crate::core::hash::Hash;
@@ -20,16 +20,21 @@ pub struct Misbehaviours {
 }
 
 impl Misbehaviours {
-    /// Reads what earlier runs kept; a file that proves nothing is left alone and not shown.
+    /// Reads what earlier runs kept; a file of another name that proves nothing is left alone and not shown.
     ///
     /// # Errors
-    /// A folder that cannot be made or read.
+    /// A folder that cannot be made or read; a kept file that is damaged: its name is the hash of its text.
     pub fn open(dir: PathBuf) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
         let mut known = BTreeMap::new();
         for entry in std::fs::read_dir(&dir).with_context(|| format!("reading {}", dir.display()))? {
             let path = entry?.path();
-            let text = durable::read(&path, NOTE_FILE_BYTES_MAX)?.unwrap_or_default();
+            let text = durable::read(&path, NOTE_FILE_BYTES_MAX).with_context(|| format!("reading {}", path.display()))?;
+            let text = text.unwrap_or_default();
+            let name = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| Hash::parse(stem).ok());
+            if name.is_some_and(|name| name != Hash::of(text.as_bytes())) {
+                bail!("{} is damaged: its name is not the hash of its text; get it from another node, or remove it", path.display());
+            }
             let proof = json::parse(text.as_bytes(), Strings::Strict).and_then(|value| Misbehaviour::from_value(&value));
             match proof.and_then(|proof| proof.check().map(|()| proof)) {
                 Ok(proof) => drop(known.insert(Hash::of(text.as_bytes()), Arc::new(proof))),
@@ -101,6 +106,10 @@ mod tests {
         kept.keep(forged).unwrap();
         assert_eq!(std::fs::read_dir(dir.path().join("m")).unwrap().count(), 1);
         std::fs::write(dir.path().join("m/junk.json"), "{}").unwrap();
+        let damaged = dir.path().join(format!("m/{}.json", Hash::of(b"another").to_hex()));
+        std::fs::write(&damaged, proof.to_value().to_jcs()).unwrap();
+        assert!(Misbehaviours::open(dir.path().join("m")).unwrap_err().to_string().contains("damaged"));
+        std::fs::remove_file(damaged).unwrap();
         let again: Vec<_> = Misbehaviours::open(dir.path().join("m")).unwrap().all();
         assert_eq!(again.iter().map(|proof| (**proof).clone()).collect::<Vec<_>>(), [proof]);
     }

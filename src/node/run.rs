@@ -139,7 +139,7 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: HeldKeys, writer: W
         listen: config.records.clone(),
         detours: detours.clone(),
         pool: pool.clone(),
-        checkpoints,
+        checkpoints: checkpoints.clone(),
         health: health.clone(),
         metrics: metrics.clone(),
     };
@@ -153,6 +153,7 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: HeldKeys, writer: W
         listen: config.consensus.clone(),
         detours,
         dir: data.join("consensus"),
+        mark: config.home.join("voted"),
         propose_timeout: config.propose_timeout,
         writer,
         pool,
@@ -170,6 +171,7 @@ async fn serve(config: &Config, genesis: Arc<Genesis>, keys: HeldKeys, writer: W
     if !witnesses.witnesses.is_empty() {
         tasks.spawn("asking of witnesses", witnesses.run(stop.clone()));
     }
+    tasks.spawn("checkpoint file", checkpoints.watch_file(stop.clone()));
     tasks.spawn("book", book.run(stop.clone()));
     tasks.spawn("HTTP", api::serve(Arc::new(api), listener, stop.clone()));
     tasks.spawn("disk watch", watch_disk(data, config.disk_free_bytes_min, health, stop.clone()));
@@ -243,7 +245,11 @@ async fn watch_identity(reader: Reader, keys: HeldKeys, agency: String, marks: M
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            changed = heads.changed() => changed.context("the store ended")?,
+            changed = heads.changed() => if changed.is_err() {
+                // The store is closed: what ends the node says so itself.
+                stop.cancelled().await;
+                return Ok(());
+            },
         }
     }
 }

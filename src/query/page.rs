@@ -126,7 +126,7 @@ fn cursor_text(origin: &str, list: &str, ordinal: u64) -> String {
     format!("{ordinal:x}-{}", &check[..12])
 }
 
-fn cursor_ordinal(origin: &str, list: &str, text: &str) -> Result<u64, Refusal> {
+pub(crate) fn cursor_ordinal(origin: &str, list: &str, text: &str) -> Result<u64, Refusal> {
     let ordinal = text.split_once('-').and_then(|(ordinal, _)| u64::from_str_radix(ordinal, 16).ok());
     ordinal
         .filter(|ordinal| cursor_text(origin, list, *ordinal) == text)

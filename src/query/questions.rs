@@ -35,7 +35,7 @@ use crate::query::questions::asked::Place;
 use crate::query::questions::lines::{Leaves, Page};
 use crate::store::Reader;
 
-pub use asked::Asked;
+pub use asked::{Asked, Cursor};
 pub use feed::feed;
 pub use table::{cells, csv};
 

@@ -22,6 +22,7 @@ use sled::IVec;
 
 use crate::core::hash::Hash;
 use crate::store::StoreError;
+use crate::store::disk;
 use crate::store::segments::{io_error, sync_dir};
 
 const HEAD_KEY: &[u8] = b"h";
@@ -286,8 +287,8 @@ impl Db {
             }
         }
         writes.insert(HEAD_KEY, seal(HEAD_KEY, mark.encode(digest)));
-        self.sled.apply_batch(writes).map_err(failed)?;
-        self.sled.flush().map(|_| ()).map_err(failed)
+        disk::at("sled.batch", || self.sled.apply_batch(writes)).map_err(failed)?;
+        disk::at("sled.flush", || self.sled.flush()).map(|_| ()).map_err(failed)
     }
 
     /// Marks a clean stop: nothing is written after this.

@@ -17,6 +17,7 @@ use crate::core::json::{self, Strings};
 use crate::core::time::Time;
 use crate::limits::{PREALLOCATE_BYTES, SEGMENT_BYTES};
 use crate::log::certificate::Certificate;
+use crate::store::disk;
 use crate::store::frame::{self, HEADER_BYTES, Header, MAGIC, Parts};
 use crate::store::{Block, StoreError};
 
@@ -53,6 +54,8 @@ pub struct LogWriter {
     end: u64,
     /// Up to where the file is written, frames or zeros.
     allocated: u64,
+    /// A file that would grow beyond this is followed by the next.
+    segment_bytes: u64,
     has_failed: bool,
 }
 
@@ -67,7 +70,15 @@ fn segment_path(dir: &Path, segment: usize) -> PathBuf {
 }
 
 pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_error("sync folder", dir))
+    disk::sync_dir(dir, "store.folder").map_err(io_error("sync folder", dir))
+}
+
+fn segment_bytes() -> u64 {
+    #[cfg(feature = "test-faults")]
+    if let Some(bytes) = crate::store::faults::segment_bytes() {
+        return bytes;
+    }
+    SEGMENT_BYTES
 }
 
 impl LogFiles {
@@ -182,11 +193,13 @@ impl LogWriter {
         }
         let file = segments[segments.len() - 1].clone();
         let path = segment_path(dir, segments.len() - 1);
-        if file_bytes(&file, &path)? > end {
-            file.set_len(end).and_then(|()| file.sync_all()).map_err(io_error("cut", &path))?;
+        let bytes = file_bytes(&file, &path)?;
+        if bytes > end {
+            tell_cut(&file, &path, end, bytes)?;
+            disk::at("log.cut", || file.set_len(end).and_then(|()| file.sync_all())).map_err(io_error("cut", &path))?;
         }
         let files = LogFiles { dir: dir.to_owned(), places: RwLock::new(places), segments: RwLock::new(segments), _lock: lock };
-        Ok(LogWriter { files: Arc::new(files), file, end, allocated: end, has_failed: false })
+        Ok(LogWriter { files: Arc::new(files), file, end, allocated: end, segment_bytes: segment_bytes(), has_failed: false })
     }
 
     pub fn files(&self) -> &Arc<LogFiles> {
@@ -210,12 +223,12 @@ impl LogWriter {
         let too_large = || StoreError::Corrupt { object: format!("block {}", block.entry.height), found: "too large to store".into() };
         let frame = frame::encode(block).ok_or_else(too_large)?;
         let header = Header::decode(&frame).ok_or_else(too_large)?;
-        if self.end > 0 && self.end + count(frame.len()) > SEGMENT_BYTES {
+        if self.end > 0 && self.end + count(frame.len()) > self.segment_bytes {
             self.next_segment()?;
         }
         let path = segment_path(&self.files.dir, self.segment());
-        self.file.write_all_at(&frame, self.end).map_err(io_error("write", &path))?;
-        self.file.sync_data().map_err(io_error("sync", &path))?;
+        disk::write_all_at(&self.file, &frame, self.end, "log.write").map_err(io_error("write", &path))?;
+        disk::sync_data(&self.file, "log.sync").map_err(io_error("sync", &path))?;
         let place = Place { segment: self.segment(), offset: self.end, header };
         self.end += count(frame.len());
         self.allocated = self.allocated.max(self.end);
@@ -238,13 +251,13 @@ impl LogWriter {
 
     /// Writes zeros ahead when few are left. A full disk is not an error here: the next frame decides.
     pub fn preallocate(&mut self) {
-        let wanted = (self.end + PREALLOCATE_BYTES / 4).min(SEGMENT_BYTES);
+        let wanted = (self.end + PREALLOCATE_BYTES / 4).min(self.segment_bytes);
         if self.has_failed || self.allocated >= wanted {
             return;
         }
-        let length = PREALLOCATE_BYTES.min(SEGMENT_BYTES.saturating_sub(self.allocated));
+        let length = PREALLOCATE_BYTES.min(self.segment_bytes.saturating_sub(self.allocated));
         let zeros = vec![0; usize::try_from(length).expect("a step fits in memory")];
-        if self.file.write_all_at(&zeros, self.allocated).is_ok() {
+        if disk::write_all_at(&self.file, &zeros, self.allocated, "log.ahead").is_ok() {
             self.allocated += length;
         }
     }
@@ -258,10 +271,20 @@ impl LogWriter {
             return Err(StoreError::Failed);
         }
         let path = segment_path(&self.files.dir, self.segment());
-        self.file.set_len(self.end).and_then(|()| self.file.sync_all()).map_err(io_error("cut", &path))?;
+        disk::at("log.cut", || self.file.set_len(self.end).and_then(|()| self.file.sync_all())).map_err(io_error("cut", &path))?;
         self.allocated = self.end;
         Ok(())
     }
+}
+
+/// Says so when more than zeros is cut off: the others have what is lost.
+fn tell_cut(file: &File, path: &Path, end: u64, bytes: u64) -> Result<(), StoreError> {
+    let mut tail = vec![0; usize::try_from(bytes - end).expect("a log file fits in memory")];
+    file.read_exact_at(&mut tail, end).map_err(io_error("read", path))?;
+    if tail.iter().any(|byte| *byte != 0) {
+        tracing::warn!(path = %path.display(), at = end, bytes = bytes - end, "a torn tail of the log is cut off");
+    }
+    Ok(())
 }
 
 fn lock(dir: &Path) -> Result<File, StoreError> {
@@ -307,7 +330,7 @@ fn file_bytes(file: &File, path: &Path) -> Result<u64, StoreError> {
 fn create_segment(dir: &Path, segment: usize) -> Result<File, StoreError> {
     let path = segment_path(dir, segment);
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(io_error("create", &path))?;
-    file.sync_all().map_err(io_error("sync", &path))?;
+    disk::sync_all(&file, "log.create").map_err(io_error("sync", &path))?;
     sync_dir(dir)?;
     Ok(file)
 }

@@ -6,7 +6,7 @@ use sharelog::core::json::Value;
 use sharelog::log::misbehaviour::Misbehaviour;
 
 use super::judge::{Watcher, judge};
-use super::network::{FAULTY_BINARY, Load, OperationLog, TestNetwork, acknowledged, check_load, duty, sharelog};
+use super::network::{FAULTY_BINARY, Load, OperationLog, TestNetwork, WRITERS, acknowledged, check_load, duty, sharelog};
 
 const LIAR: usize = 0;
 const SETTLE: Duration = Duration::from_secs(120);

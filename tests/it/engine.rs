@@ -98,6 +98,7 @@ impl Node {
             listen: genesis.validators[index].addresses[0].clone(),
             detours: Arc::default(),
             dir: home.join("consensus"),
+            mark: home.join("voted"),
             propose_timeout: Duration::from_millis(500),
             writer,
             pool: Arc::clone(&pool),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Inner to outer: a module may use itself and those before it.
-const LAYERS: [&str; 20] = [
+const LAYERS: [&str; 21] = [
     "core",
     "locale",
     "log",
@@ -23,6 +23,7 @@ const LAYERS: [&str; 20] = [
     "api",
     "node",
     "witness",
+    "fuzz",
     "cli",
     "main",
 ];

@@ -34,6 +34,7 @@ use super::body;
 use super::context::{Address, Ledger, Members, Vote};
 use super::gate::{Gate, View};
 use super::heard::Heard;
+use super::level::Level;
 use super::order;
 use super::signing::{Checker, Signer};
 use super::start::{NOBODY, Outlets, Session, Standing, addresses, validators};
@@ -70,6 +71,8 @@ pub struct Shared {
     pub checker: Checker,
     /// `None` for a follower.
     pub signer: Option<Signer>,
+    /// Whether the signer may sign.
+    pub level: Arc<Level>,
     pub heard: Arc<Heard>,
     pub misbehaviours: Arc<Misbehaviours>,
 }
@@ -182,7 +185,7 @@ impl Driver {
                 () = stop.cancelled() => return Ok(End::Stopped),
                 message = session.channels.consensus.recv() => match message {
                     Some(message) => self.answer(message).await?,
-                    None if self.shared.signer.as_ref().is_some_and(Signer::has_refused) => return Ok(End::Again("it refused to contradict itself")),
+                    None if self.shared.signer.as_ref().is_some_and(Signer::has_refused) => return Ok(End::Again("it refused to sign")),
                     None => anyhow::bail!("the engine ended"),
                 },
                 event = events.recv() => match event {

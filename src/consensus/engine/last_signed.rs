@@ -2,7 +2,8 @@
 //!
 //! It is written and synced before a signature is made. The engine's WAL already keeps a restarted node from contradicting
 //! itself; this file does so when the WAL was lost or is older than what was signed: at or below the last message only the
-//! very same text is signed again. Two slots are written in turn, so that a torn write leaves the older one.
+//! very same text is signed again. Two slots are written in turn. A slot that is broken held what was signed last, or may have:
+//! then what was signed last is unknown.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -10,6 +11,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::core::hash::Hash;
+use crate::store::disk;
 
 /// Each slot lies in a disk block of its own.
 const SLOT_BYTES: u64 = 4096;
@@ -55,6 +57,8 @@ pub enum SignError {
     Io { operation: &'static str, path: PathBuf, source: io::Error },
     #[error("{} holds no whole record; what this validator signed last is unknown", path.display())]
     Corrupt { path: PathBuf },
+    #[error("{}: an earlier write failed; nothing is signed after that", path.display())]
+    Failed { path: PathBuf },
     #[error("refused to sign {asked:?}: {signed:?} is signed already, with another text")]
     Contradiction { asked: Moment, signed: Moment },
 }
@@ -72,6 +76,7 @@ pub struct LastSigned {
     path: PathBuf,
     file: File,
     record: Record,
+    has_failed: bool,
 }
 
 impl LastSigned {
@@ -85,9 +90,16 @@ impl LastSigned {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(SignError::Io { operation: "open", path: path.to_owned(), source }),
         };
-        let record = [0, 1].into_iter().filter_map(|slot| read_slot(&file, slot)).max_by_key(|record| record.sequence);
-        let record = record.ok_or_else(|| SignError::Corrupt { path: path.to_owned() })?;
-        Ok(Some(LastSigned { path: path.to_owned(), file, record }))
+        let slots = [0, 1].map(|slot| read_slot(&file, slot));
+        let newest = slots.iter().flatten().max_by_key(|record| record.sequence).copied();
+        let record = newest.ok_or_else(|| SignError::Corrupt { path: path.to_owned() })?;
+        let mut signed = LastSigned { path: path.to_owned(), file, record, has_failed: false };
+        // The first record goes to the second slot: the first one is blank until the next.
+        if slots[1].is_none() || (slots[0].is_none() && record.sequence > 1) {
+            tracing::error!(path = %path.display(), "a damaged slot: what this validator signed last is unknown, it follows first");
+            signed.forget()?;
+        }
+        Ok(Some(signed))
     }
 
     /// Makes the file: nothing up to and including `height` will be signed.
@@ -100,12 +112,12 @@ impl LastSigned {
         let draft = path.with_extension("new");
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&draft).map_err(io_error("create"))?;
         file.write_all_at(&vec![0; usize::try_from(2 * SLOT_BYTES).expect("two blocks")], 0).map_err(io_error("write"))?;
-        let mut signed = LastSigned { path: path.to_owned(), file, record: barrier(0, height) };
+        let mut signed = LastSigned { path: path.to_owned(), file, record: barrier(0, height), has_failed: false };
         signed.write(barrier(1, height))?;
-        signed.file.sync_all().map_err(io_error("sync"))?;
-        std::fs::rename(&draft, path).map_err(io_error("name"))?;
+        disk::sync_all(&signed.file, "signed.create").map_err(io_error("sync"))?;
+        disk::rename(&draft, path, "signed.rename").map_err(io_error("name"))?;
         if let Some(dir) = path.parent() {
-            File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_error("sync the folder of"))?;
+            disk::sync_dir(dir, "signed.folder").map_err(io_error("sync the folder of"))?;
         }
         Ok(signed)
     }
@@ -126,6 +138,20 @@ impl LastSigned {
         self.write(barrier(self.record.sequence + 1, UNKNOWN))
     }
 
+    /// Nothing more will be signed at the height of the last message.
+    ///
+    /// # Errors
+    /// [`SignError::Io`].
+    pub fn bar(&mut self) -> Result<(), SignError> {
+        self.write(barrier(self.record.sequence + 1, self.height()))
+    }
+
+    /// Whether a message was signed at `height`, and more may be.
+    pub fn is_within(&self, height: u64) -> bool {
+        let Moment { height: signed, round, .. } = self.record.moment;
+        signed == height && round != u32::MAX
+    }
+
     pub fn is_unknown(&self) -> bool {
         self.height() == UNKNOWN
     }
@@ -139,6 +165,10 @@ impl LastSigned {
             self.write(barrier(self.record.sequence + 1, height))?;
         }
         Ok(())
+    }
+
+    pub fn moment(&self) -> Moment {
+        self.record.moment
     }
 
     /// The height of the last signed message.
@@ -165,9 +195,13 @@ impl LastSigned {
         let path = &self.path;
         let io_error = |operation| move |source| SignError::Io { operation, path: path.clone(), source };
         let bytes = to_bytes(&record);
-        self.file.write_all_at(&bytes, record.sequence % 2 * SLOT_BYTES).map_err(io_error("write"))?;
-        self.file.sync_data().map_err(io_error("sync"))?;
-        self.record = record;
+        if self.has_failed {
+            return Err(SignError::Failed { path: path.clone() });
+        }
+        self.has_failed = true;
+        disk::write_all_at(&self.file, &bytes, record.sequence % 2 * SLOT_BYTES, "signed.write").map_err(io_error("write"))?;
+        disk::sync_data(&self.file, "signed.sync").map_err(io_error("sync"))?;
+        (self.record, self.has_failed) = (record, false);
         Ok(())
     }
 }
@@ -242,12 +276,15 @@ mod tests {
         signed.settle(3).unwrap();
         assert!(signed.note(at(9, 7, Step::Precommit), "v").is_err());
         signed.note(at(10, 0, Step::Prevote), "v").unwrap();
+        assert!(signed.is_within(10) && !signed.is_within(9));
+        signed.bar().unwrap();
+        assert!(signed.note(at(10, 9, Step::Prevote), "v").is_err() && !signed.is_within(10));
         signed.forget().unwrap();
         assert!(LastSigned::open(&path).unwrap().unwrap().is_unknown());
     }
 
     #[test]
-    fn a_torn_slot_leaves_the_older_one_and_a_blank_file_is_refused() {
+    fn a_broken_slot_means_unknown_and_a_blank_file_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("last-signed");
         let mut signed = LastSigned::create(&path, 0).unwrap();
@@ -256,7 +293,8 @@ mod tests {
         let newest = signed.record.sequence % 2 * SLOT_BYTES;
         signed.file.write_all_at(&[1, 2, 3], newest).unwrap();
         drop(signed);
-        assert_eq!(LastSigned::open(&path).unwrap().unwrap().height(), 5);
+        assert!(LastSigned::open(&path).unwrap().unwrap().is_unknown());
+        assert!(LastSigned::open(&path).unwrap().unwrap().is_unknown(), "it stays so");
         std::fs::write(&path, vec![0; 8192]).unwrap();
         assert!(matches!(LastSigned::open(&path), Err(SignError::Corrupt { .. })));
     }

@@ -10,8 +10,10 @@ use malachite_signing::{Error, VerificationResult, Verifier};
 
 use super::context::{Ledger, Proposal, Vote};
 use super::last_signed::{LastSigned, Moment, SignError, Step};
+use super::level::{Level, Stand};
 use crate::core::hash::Hash;
 use crate::core::key::{PublicKey, SecretKey};
+use crate::limits::LEVEL_WAIT;
 use crate::log::certificate::{self, peer_text, proposal_text, vote_text};
 
 /// The text of a vote; `None` for a nil round, which is never signed.
@@ -92,12 +94,13 @@ struct Inner {
     origin: Arc<str>,
     key: SecretKey,
     last: Mutex<LastSigned>,
+    level: Arc<Level>,
     has_refused: AtomicBool,
 }
 
 impl Signer {
-    pub fn new(origin: Arc<str>, key: SecretKey, last: LastSigned) -> Self {
-        Signer { inner: Arc::new(Inner { origin, key, last: Mutex::new(last), has_refused: AtomicBool::new(false) }) }
+    pub fn new(origin: Arc<str>, key: SecretKey, last: LastSigned, level: Arc<Level>) -> Self {
+        Signer { inner: Arc::new(Inner { origin, key, last: Mutex::new(last), level, has_refused: AtomicBool::new(false) }) }
     }
 
     pub fn public(&self) -> PublicKey {
@@ -130,12 +133,17 @@ impl Signer {
         self.inner.last.lock().expect("no holder panics").settle(height)
     }
 
-    /// Whether a contradiction was refused since the last [`Signer::take_refused`].
+    /// Whether a precommit of `height` and `round` is at or below what was signed last.
+    pub fn knows_precommit(&self, height: u64, round: u32) -> bool {
+        self.inner.last.lock().expect("no holder panics").moment() >= Moment { height, round, step: Step::Precommit }
+    }
+
+    /// Whether a signature was refused since the last [`Signer::take_refused`].
     pub fn has_refused(&self) -> bool {
         self.inner.has_refused.load(Ordering::SeqCst)
     }
 
-    /// Whether a contradiction was refused since the last call.
+    /// Whether a signature was refused since the last call.
     pub fn take_refused(&self) -> bool {
         self.inner.has_refused.swap(false, Ordering::SeqCst)
     }
@@ -153,6 +161,11 @@ impl Signer {
 
     async fn sign(&self, height: u64, round: Round, step: Step, text: Option<String>) -> Result<[u8; 64], Error> {
         let inner = Arc::clone(&self.inner);
+        if inner.level.heard(LEVEL_WAIT).await != Stand::Level {
+            tracing::warn!(height, "nothing was signed: this validator is not level with the others yet");
+            inner.has_refused.store(true, Ordering::SeqCst);
+            return Err(Error::from_source("not level with the others"));
+        }
         let signing = move || {
             let (round, text) = round.as_u32().zip(text).ok_or_else(|| Error::from_source("a message without a round"))?;
             #[cfg(feature = "test-faults")]
@@ -167,6 +180,8 @@ impl Signer {
                 }
                 return Err(Error::from_source(error));
             }
+            #[cfg(feature = "test-faults")]
+            crate::consensus::faults::tell_signed(&text);
             Ok(inner.key.sign(text.as_bytes()))
         };
         #[cfg(feature = "test-faults")]

@@ -17,6 +17,7 @@ use super::context::Address;
 use super::frame::{FrameError, In, Out};
 use crate::core::hash::Hash;
 use crate::limits::UNDECIDED_SPACE_BYTES;
+use crate::store::disk;
 
 /// A body with the round of its first proposal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,9 +47,9 @@ impl Undecided {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         if is_new {
             file.write_all_at(&vec![0; UNDECIDED_SPACE_BYTES], 0)?;
-            file.sync_all()?;
+            disk::sync_all(&file, "body.create")?;
             if let Some(dir) = path.parent() {
-                File::open(dir)?.sync_all()?;
+                disk::sync_dir(dir, "body.folder")?;
             }
         }
         let mut undecided = Undecided { file, height: 0, end: 0 };
@@ -86,8 +87,8 @@ impl Undecided {
             (self.height, self.end) = (kept.height, 0);
         }
         let frame = to_frame(kept).map_err(io::Error::other)?;
-        self.file.write_all_at(&frame, self.end)?;
-        self.file.sync_data()?;
+        disk::write_all_at(&self.file, &frame, self.end, "body.write")?;
+        disk::sync_data(&self.file, "body.sync")?;
         self.end += u64::try_from(frame.len()).map_err(io::Error::other)?;
         Ok(())
     }
@@ -109,7 +110,7 @@ impl Undecided {
     }
 }
 
-fn to_frame(kept: &Kept) -> Result<Bytes, FrameError> {
+pub fn to_frame(kept: &Kept) -> Result<Bytes, FrameError> {
     let mut inner = Out::default();
     inner.u64(kept.height);
     inner.u32(kept.round);
@@ -125,7 +126,7 @@ fn to_frame(kept: &Kept) -> Result<Bytes, FrameError> {
     Ok(out.into_bytes())
 }
 
-fn from_frame(frame: Bytes) -> Result<Kept, FrameError> {
+pub fn from_frame(frame: Bytes) -> Result<Kept, FrameError> {
     let inner = frame.len().checked_sub(32).ok_or(FrameError::Truncated)?;
     if Hash::of(&frame[..inner]).as_bytes() != &frame[inner..] {
         return Err(FrameError::Invalid("a torn frame"));

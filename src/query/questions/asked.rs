@@ -179,7 +179,7 @@ impl Cursor {
 
     /// # Errors
     /// `cursor-invalid`.
-    fn parse(origin: &str, list: &str, text: &str) -> Result<Self, Refusal> {
+    pub fn parse(origin: &str, list: &str, text: &str) -> Result<Self, Refusal> {
         let invalid = || Refusal::new(Code::CursorInvalid, format!("after={text}"), format!("the next of an earlier page of {list}"));
         let (place, _) = text.split_once('-').ok_or_else(invalid)?;
         let numbers = place.split('.').map(|part| u64::from_str_radix(part, 16)).collect::<Result<Vec<_>, _>>();

@@ -7,6 +7,7 @@ use malachite_app::app::types::core::CommitCertificate;
 
 use super::{Driver, Shared, blocking};
 use crate::consensus::engine::context::{Ledger, Members};
+use crate::core::validators::ValidatorSet;
 use crate::log::certificate::Certificate;
 use crate::store::Block;
 
@@ -27,6 +28,7 @@ impl Driver {
             certificate
                 .verify(&shared.genesis.origin, execution.entry.height, &decided.value_id, &set)
                 .context("a certificate of the engine")?;
+            forget_if_older_copy(&shared, &certificate, &set)?;
             let block = Block {
                 entry: execution.entry.clone(),
                 entry_leaf: Arc::clone(&appended.body.entry_leaf),
@@ -46,6 +48,21 @@ impl Driver {
         self.advance(entry.proposer.clone());
         Ok(())
     }
+}
+
+/// A certificate that holds an own signature which `last-signed` does not know of: this disk is an older copy of what it was.
+/// From here on nothing is signed until it is known where this validator cannot have voted yet.
+fn forget_if_older_copy(shared: &Shared, certificate: &Certificate, set: &ValidatorSet) -> anyhow::Result<()> {
+    let Some(signer) = &shared.signer else {
+        return Ok(());
+    };
+    let is_own_key = set.member(&shared.agency).is_some_and(|member| member.consensus == signer.public());
+    let has_signed = is_own_key && certificate.signatures.iter().any(|(agency, _)| *agency == shared.agency);
+    if has_signed && !signer.knows_precommit(certificate.height, certificate.round) {
+        tracing::error!(height = certificate.height, "the disk is an older copy: this validator signed here and does not know it");
+        signer.forget()?;
+    }
+    Ok(())
 }
 
 /// The ledger's form of the engine's certificate.

@@ -14,10 +14,11 @@ use super::{Driver, blocking, execute, reply_with};
 use crate::consensus::clock::{self, Clock};
 use crate::consensus::engine::body::Body;
 use crate::consensus::engine::context::{Address, Height, Init, Ledger};
+use crate::consensus::engine::level::Stand;
 use crate::consensus::engine::streams::{Assembled, parts};
 use crate::consensus::engine::undecided::Kept;
 use crate::core::hash::Hash;
-use crate::limits::PROPOSER_WAIT_MAX;
+use crate::limits::{LEVEL_LOOK, PROPOSER_WAIT_MAX};
 
 /// A block that the engine waits for.
 pub struct Asked {
@@ -56,6 +57,15 @@ impl Driver {
         let Some(asked) = self.asked.take() else {
             return Ok(());
         };
+        let now = clock::instant();
+        if self.shared.level.look(&self.shared.heard, self.next.head.height) != Stand::Level {
+            if now >= asked.until {
+                tracing::info!(height = asked.proposed.height, "nothing is proposed: this validator is not level with the others yet");
+                return Ok(());
+            }
+            self.asked = Some(Asked { again: asked.until.min(now + LEVEL_LOOK), ..asked });
+            return Ok(());
+        }
         let proposed = asked.proposed;
         let built = match self.blocks.built_for(proposed.round, &self.address) {
             Some(block) => Some(block),

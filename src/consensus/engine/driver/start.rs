@@ -11,6 +11,7 @@ use super::{Driver, reply_with};
 use crate::consensus::clock;
 use crate::consensus::engine::context::{Height, Ledger};
 use crate::consensus::engine::start::timeouts;
+use crate::limits::LEVEL_WAIT;
 
 impl Driver {
     /// The engine is up: it starts at the height above the store's, with the bodies that the disk still has for it.
@@ -56,6 +57,9 @@ impl Driver {
     }
 
     fn params(&self) -> HeightParams<Ledger> {
-        HeightParams::new(self.next.members.clone(), timeouts(self.shared.propose_timeout), None)
+        // Before it is level it may sign nothing: rounds go by slowly, so that the decided blocks can come first.
+        let configured = self.shared.propose_timeout;
+        let propose = if self.shared.level.is_level() { configured } else { configured.max(LEVEL_WAIT) };
+        HeightParams::new(self.next.members.clone(), timeouts(propose), None)
     }
 }

@@ -34,7 +34,11 @@ impl Driver {
         let Some(signer) = self.shared.signer.clone() else {
             return Ok(None);
         };
+        self.shared.level.look(&self.shared.heard, self.next.head.height);
         if signer.is_unknown() {
+            if self.standing == Standing::Votes {
+                return Ok(Some(End::Again("what it signed last is unknown")));
+            }
             // A height without a second one above it is a lie, and not to be wrapped around.
             if let Some(above) = self.shared.heard.highest_of_quorum().and_then(|highest| highest.checked_add(2)) {
                 tracing::warn!(above, "this validator does not know what it signed last, and votes above that height");
@@ -88,8 +92,8 @@ impl Driver {
             self.shared.health.set_life(next);
         }
         let signed = self.shared.signer.as_ref().map(Signer::height);
-        if self.standing == Standing::Follows && signed.is_some_and(|signed| height >= signed) {
-            return Some(End::Again("the height signed last is decided"));
+        if self.standing == Standing::Follows && signed.is_some_and(|signed| height >= signed) && self.shared.level.is_level() {
+            return Some(End::Again("it is level, and the height signed last is decided"));
         }
         if behind_for > STUCK_SAID && !self.watch.has_warned {
             self.watch.has_warned = true;
