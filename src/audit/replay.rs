@@ -112,7 +112,7 @@ impl<'a> Replay<'a> {
             .collect();
         let known = |hash: &Hash| parsed.get(hash).map(|record| Arc::clone(record));
         let position = head.size + count(self.open.len());
-        let replayed = execution::replay(rows, head, self.genesis, &entry.bytes, &bytes, &known);
+        let replayed = execution::replay(rows, head, self.genesis, &entry.bytes, &bytes, &known, false);
         let (execution, records) = replayed.map_err(|fault| finding(fault, position).in_block(height))?;
         let frontier = execution.frontier;
         let head = Head {

@@ -1,7 +1,7 @@
 //! Keys that sign often, prepared so that each of their signatures costs about half.
 //!
 //! A ledger has few authors and each signs much. A signature is good when `S*B - k*A` is `R`, byte for byte; with multiples
-//! of `A` and `B` at hand that point is a sum of 83 of them, without a doubling. The very point is computed that `verify_strict`
+//! of `A` and `B` at hand that point is a sum of 75 of them, without a doubling. The very point is computed that `verify_strict`
 //! computes and the same comparisons are made, so both accept the same signatures, always. (A batch of a hundred signatures
 //! with random coefficients costs more for each, and accepts another set unless the subgroup of every `R` is checked too.)
 //!
@@ -18,9 +18,9 @@ use sha2::{Digest as _, Sha512};
 
 use crate::core::key::PublicKey;
 
-/// Signatures of a key before it is prepared, which costs about as much as eight of them.
-const USES_BEFORE: u32 = 8;
-/// Prepared keys, 130 KiB each: the authors of a city's ledger, in 8 MiB.
+/// Signatures of a key before it is prepared, which costs about as much as fourteen of them.
+const USES_BEFORE: u32 = 16;
+/// Prepared keys, 215 KiB each: the authors of a city's ledger, in 14 MiB.
 const PREPARED_MAX: usize = 64;
 /// A prepared key makes room for another one when so many signatures were checked since its last: two that take turns must
 /// not be prepared again and again.
@@ -28,7 +28,7 @@ const IDLE_SIGNATURES: u64 = 4_096;
 /// Keys whose signatures are counted.
 const COUNTED_MAX: usize = 4_096;
 /// Bits of a window of the multiples of a key: one more would make the tables larger than the processor's nearer caches.
-const KEY_WINDOW_BITS: usize = 5;
+const KEY_WINDOW_BITS: usize = 6;
 /// Of the multiples of the base point, which are there once.
 const BASE_WINDOW_BITS: usize = 8;
 /// Bits of a scalar below the group's order, and one for the last carry.

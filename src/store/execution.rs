@@ -47,7 +47,8 @@ pub struct Executor<'a> {
     overlay: Overlay<'a>,
     leaf_bytes: u64,
     leaf_hashes: Vec<Hash>,
-    terms: Vec<(String, u64)>,
+    /// `None`: nobody indexes the block.
+    terms: Option<Vec<(String, u64)>>,
     frontier: Frontier,
 }
 
@@ -64,9 +65,14 @@ impl<'a> Executor<'a> {
             overlay: Overlay::new(rows),
             leaf_bytes: 0,
             leaf_hashes: Vec::new(),
-            terms: Vec::new(),
+            terms: Some(Vec::new()),
             frontier: head.frontier.clone(),
         }
+    }
+
+    /// Gives no index entries.
+    pub fn unindexed(self) -> Self {
+        Executor { terms: None, ..self }
     }
 
     /// Adds a record, or says why it may not stand at this place; a refused one leaves no trace.
@@ -80,8 +86,10 @@ impl<'a> Executor<'a> {
         let context = BlockContext { height: self.head.height + 1, position, time: self.time, rules: self.rules };
         let changes = rules::apply(&self.overlay, record, &context)?;
         self.overlay.changes.extend(changes);
-        let subjects = rules::subjects(&self.overlay, record);
-        self.terms.extend(index::terms(record, &subjects).into_iter().map(|term| (term, position)));
+        if let Some(terms) = &mut self.terms {
+            let subjects = rules::subjects(&self.overlay, record);
+            terms.extend(index::terms(record, &subjects).into_iter().map(|term| (term, position)));
+        }
         self.leaf_bytes = leaf_bytes;
         self.leaf_hashes.push(record.leaf_hash());
         self.frontier.push(record.leaf_hash());
@@ -120,7 +128,8 @@ impl<'a> Executor<'a> {
         let hash = entry.hash();
         self.leaf_hashes.push(hash);
         self.frontier.push(hash);
-        Execution { entry, changes: self.overlay.changes, leaf_hashes: self.leaf_hashes, terms: self.terms, frontier: self.frontier }
+        let terms = self.terms.unwrap_or_default();
+        Execution { entry, changes: self.overlay.changes, leaf_hashes: self.leaf_hashes, terms, frontier: self.frontier }
     }
 }
 
@@ -141,7 +150,7 @@ pub enum BlockFault {
 
 /// Parses and executes the leaves of a block on top of `head`, whose rows are `rows`, and checks that they give its entry,
 /// byte for byte. `known` gives records that were parsed and verified before, by leaf hash; the signatures of the others
-/// are verified in parallel. The clock, the round's proposer and the certificate are for the caller to check.
+/// are verified in parallel. Without `is_indexed` there are no index entries. The clock, the round's proposer and the certificate are for the caller to check.
 ///
 /// # Errors
 /// [`BlockFault`].
@@ -152,10 +161,12 @@ pub fn replay(
     entry_leaf: &[u8],
     leaves: &[Arc<[u8]>],
     known: &dyn Fn(&Hash) -> Option<Arc<Record>>,
+    is_indexed: bool,
 ) -> Result<(Execution, Vec<Arc<Record>>), BlockFault> {
     let entry = BlockEntry::parse(entry_leaf).map_err(|refusal| BlockFault::Form { refusal })?;
     check_entry(rows, head, genesis, &entry, leaves.len())?;
-    let mut executor = Executor::new(rows, head, genesis, entry.time);
+    let executor = Executor::new(rows, head, genesis, entry.time);
+    let mut executor = if is_indexed { executor } else { executor.unindexed() };
     let leaf_bytes = leaves.iter().map(|leaf| count(leaf.len())).sum();
     let at = |position: u64| move |refusal| BlockFault::Record { position, refusal };
     executor.check_room(count(leaves.len()), leaf_bytes).map_err(at(entry.first))?;
@@ -245,7 +256,8 @@ pub fn verify_signatures(rows: &dyn Rows, records: &[Arc<Record>]) {
 /// A signature line that is to be verified: record, line, key.
 pub type Wanted = (Arc<Record>, usize, PublicKey);
 
-/// The lines that are not verified yet and whose keys `rows` hold.
+/// The lines that are not verified yet and whose keys `rows` hold. Those of one key follow each other, so that what is prepared
+/// of it (`core/prepared.rs`) stays in the processor's cache.
 pub fn wanted_signatures(rows: &dyn Rows, records: &[Arc<Record>]) -> Vec<Wanted> {
     let mut keys: BTreeMap<(&str, Role, KeyId), Option<PublicKey>> = BTreeMap::new();
     let mut wanted = Vec::new();
@@ -260,6 +272,7 @@ pub fn wanted_signatures(rows: &dyn Rows, records: &[Arc<Record>]) -> Vec<Wanted
             }
         }
     }
+    wanted.sort_by_key(|(_, _, key)| *key);
     wanted
 }
 

@@ -203,7 +203,7 @@ pub fn apply_from_log(state: &State, height: u64) -> Result<(), StoreError> {
     let place = shared.log.place(height).ok_or_else(|| missing(height))?;
     let block = shared.log.block(&place)?;
     let reader = state.reader();
-    let replayed = execution::replay(&reader, &reader.head(), &shared.genesis, &block.entry_leaf, &block.records, &|_| None);
+    let replayed = execution::replay(&reader, &reader.head(), &shared.genesis, &block.entry_leaf, &block.records, &|_| None, true);
     let (execution, _) = replayed.map_err(|fault| shared.log.damaged(&place, fault.to_string()))?;
     state.apply(&execution)
 }

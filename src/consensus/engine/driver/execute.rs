@@ -30,7 +30,7 @@ pub struct Executed {
 /// Why the block is invalid.
 pub fn execute(shared: &Shared, head: &Head, body: Body) -> Result<Executed, BlockFault> {
     let known = |leaf: &Hash| shared.pool.by_leaf_hash(leaf);
-    let (execution, records) = replay(&shared.reader, head, &shared.genesis, &body.entry_leaf, &body.leaves, &known)?;
+    let (execution, records) = replay(&shared.reader, head, &shared.genesis, &body.entry_leaf, &body.leaves, &known, true)?;
     Ok(Executed { body, execution, ids: records.iter().map(|record| record.id()).collect() })
 }
 
