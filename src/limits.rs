@@ -195,8 +195,7 @@ pub const UNDECIDED_SPACE_BYTES: usize = 4 * 1024 * 1024;
 pub const CANDIDATE_PASSES_MAX: usize = 3;
 /// A proposer with nothing to say waits at most this long for a record, and the driver with it.
 pub const PROPOSER_WAIT_MAX: Duration = Duration::from_secs(2);
-/// A validator that was started waits this long for the others to tell how far they are, before it signs or lets a round go
-/// by: statuses come every second.
+/// Before a validator that was started is level with the others its rounds last at least so long: statuses come every second.
 pub const LEVEL_WAIT: Duration = Duration::from_secs(3);
 /// A proposer that waits for the others to tell looks this often.
 pub const LEVEL_LOOK: Duration = Duration::from_millis(50);

@@ -76,7 +76,7 @@ fn check_genesis(log: &LogFiles, genesis: &Genesis) -> Result<(), StoreError> {
     };
     let entry = parse_entry(log, 1)?;
     if entry.previous != genesis.hash {
-        return Err(log.damaged(&place, format!("a log of genesis {}, not of {}", entry.previous, genesis.hash)));
+        return Err(log.damaged(&place, format!("a log of genesis {}, and genesis.json is {}", entry.previous, genesis.hash)));
     }
     Ok(())
 }

@@ -189,7 +189,7 @@ impl Arena {
         let follow = |net: &mut LocalNetwork| (0..NODES).all(|node| net.head(node).is_ok_and(|head| head.0 > height + 1));
         let outcome = self.net().wait_until(&format!("progress after {after}"), limit, decides);
         let outcome = outcome.and_then(|first| {
-            let all = self.net().wait_until(&format!("all nodes with the others after {after}"), PROGRESS, follow);
+            let all = self.net().wait_until(&format!("all nodes with the others after {after}"), limit, follow);
             all.map(|_| {
                 println!("{after}: progress {} ms after healing, all nodes after {} ms", first.as_millis(), since.elapsed().as_millis())
             })

@@ -164,3 +164,34 @@ fn tear_tail(dir: &std::path::Path) {
     let file = std::fs::File::options().write(true).open(&newest).unwrap();
     file.set_len(u64::try_from(written - 40).unwrap()).unwrap();
 }
+
+/// After a power cut the machines come back one after the other: two that wait long for the rest vote with them in the end.
+#[test]
+fn validators_that_start_long_before_the_others_vote_with_them_in_the_end() {
+    let mut network = TestNetwork::start();
+    let mut log = Vec::new();
+    let key = network.key("agency-0", "office");
+    let mut commit = |network: &TestNetwork, node: usize, local: &str| {
+        let note = super::network::duty(&network.net.origin, "agency-0", local, &key);
+        let (status, body) = network.net.post(node, &note, "?wait=committed").unwrap();
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+        log.push(super::network::acknowledged(&note, &body));
+    };
+    for round in 0..2 {
+        commit(&network, 1, &format!("before-{round}"));
+        (0..4).for_each(|index| network.net.kill(index));
+        network.net.start(0).unwrap();
+        network.net.start(1).unwrap();
+        std::thread::sleep(Duration::from_secs(12));
+        network.net.start(2).unwrap();
+        network.net.start(3).unwrap();
+        network.all_ready();
+        commit(&network, 2, &format!("after-{round}"));
+    }
+    // The votes of both are needed now.
+    network.net.kill(3);
+    commit(&network, 0, "needs-both");
+    network.net.start(3).unwrap();
+    network.settle(SETTLE);
+    judge(&network, &log, &[]);
+}

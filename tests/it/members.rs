@@ -133,7 +133,11 @@ fn from_four_validators_to_seven_and_back_under_load() {
             let part = network.net.nodes[index].home.join("part.json").display().to_string();
             let from = change(network, "add", &["--part", &part]);
             network.net.wait_ready(index, READY).unwrap_or_else(|error| panic!("{error}\n{}", network.log_tail(index)));
-            assert_eq!(role(network, index).as_deref(), Some("follower"), "it votes from height {from} on");
+            let joined_as = role(network, index);
+            // A quick network may have passed the height by then.
+            if network.net.head(0).unwrap().0 + 1 < from {
+                assert_eq!(joined_as.as_deref(), Some("follower"), "it votes from height {from} on");
+            }
             wait_height(network, from + 1);
             wait_role(network, index, "validator");
             network.net.wait_ready(index, READY).unwrap();

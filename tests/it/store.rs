@@ -440,7 +440,7 @@ fn a_block_that_is_not_what_its_records_give_is_refused() {
     let head = reader.head();
     let replayed = |entry: &BlockEntry, leaves: &[Arc<[u8]>]| {
         let known = |_: &Hash| None;
-        execution::replay(&reader, &head, &ledger.genesis, entry.to_text().as_bytes(), leaves, &known)
+        execution::replay(&reader, &head, &ledger.genesis, entry.to_text().as_bytes(), leaves, &known, true)
     };
     let (again, parsed) = replayed(&block.entry, &block.records).unwrap();
     assert_eq!((again.leaf_hashes, again.changes, again.frontier), (execution.leaf_hashes, execution.changes, execution.frontier));

@@ -4,14 +4,14 @@
 //! signed since, at heights up to the one above the others' newest block.
 //! 1. Nothing is signed before more than two thirds of the validators, this one included, have told how far they are.
 //! 2. Nothing is signed before the own store has reached the highest of the heights told then. One that only a liar can have
-//!    told holds it up for a while, no longer.
+//!    told holds it up for a while, no longer: its signatures wait, and its session goes on.
 //! 3. A certificate met on the way that holds a signature of its own beyond `last-signed` shows that the disk is an older
 //!    copy: it forgets what it signed, and votes again only where it cannot have voted yet (`driver/watch.rs`).
 //!
 //! What is left: a copy so fresh that the height of its last vote is still being decided.
 
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::watch;
 
@@ -22,7 +22,7 @@ use crate::limits::LIAR_HOLDS_UP;
 /// What is known of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stand {
-    /// Too few have told how far they are.
+    /// Too few have told how far they are, or that they are further.
     Unheard,
     Behind,
     Level,
@@ -66,15 +66,17 @@ impl Level {
         stand
     }
 
-    /// Waits until the others have told, at most `limit`.
-    pub async fn heard(&self, limit: Duration) -> Stand {
+    /// Waits until the others have told. While fewer than more than two thirds can be heard nothing can be decided either, so
+    /// nobody waits for this validator; to end the session instead would lose what the engine knows of the height.
+    pub async fn heard(&self) -> Stand {
+        // A simulation does not wait within a signature.
         #[cfg(feature = "test-faults")]
         if clock::simulated::is_on() {
             return *self.stand.borrow();
         }
         let mut stand = self.stand.subscribe();
-        let told = tokio::time::timeout(limit, stand.wait_for(|stand| *stand != Stand::Unheard)).await;
-        told.ok().and_then(Result::ok).map_or(Stand::Unheard, |stand| *stand)
+        let told = stand.wait_for(|stand| *stand != Stand::Unheard).await;
+        told.map_or(Stand::Unheard, |stand| *stand)
     }
 }
 

@@ -13,7 +13,6 @@ use super::last_signed::{LastSigned, Moment, SignError, Step};
 use super::level::{Level, Stand};
 use crate::core::hash::Hash;
 use crate::core::key::{PublicKey, SecretKey};
-use crate::limits::LEVEL_WAIT;
 use crate::log::certificate::{self, peer_text, proposal_text, vote_text};
 
 /// The text of a vote; `None` for a nil round, which is never signed.
@@ -161,10 +160,10 @@ impl Signer {
 
     async fn sign(&self, height: u64, round: Round, step: Step, text: Option<String>) -> Result<[u8; 64], Error> {
         let inner = Arc::clone(&self.inner);
-        if inner.level.heard(LEVEL_WAIT).await != Stand::Level {
-            tracing::warn!(height, "nothing was signed: this validator is not level with the others yet");
+        if inner.level.heard().await == Stand::Behind {
+            tracing::warn!(height, "nothing was signed: this validator is behind the others");
             inner.has_refused.store(true, Ordering::SeqCst);
-            return Err(Error::from_source("not level with the others"));
+            return Err(Error::from_source("behind the others"));
         }
         let signing = move || {
             let (round, text) = round.as_u32().zip(text).ok_or_else(|| Error::from_source("a message without a round"))?;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sharelog::core::json::{self, Strings, Value};
 
-use crate::it::network::{TestNetwork, acknowledged, duty};
+use crate::it::network::{Operation, TestNetwork, acknowledged, duty};
 
 const AGAIN: usize = 1_000;
 const SENDERS: usize = 16;
@@ -38,8 +38,13 @@ fn a_thousand_committed_records_sent_again_to_all_nodes_change_nothing() {
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
         body
     };
-    let first = spread(AGAIN, |index| send(index, index % 4));
-    let log: Vec<_> = first.iter().zip(&notes).map(|(body, note)| acknowledged(note, body)).collect();
+    let (log, first): (Vec<_>, Vec<_>) = spread(AGAIN, |index| {
+        let submitted = Instant::now();
+        let body = send(index, index % 4);
+        (Operation { submitted, ..acknowledged(&notes[index], &body) }, body)
+    })
+    .into_iter()
+    .unzip();
     network.settle(Duration::from_secs(120));
     // All leaves but the entry of each block.
     let records = |network: &TestNetwork| network.net.head(0).map(|(height, size)| size - height).unwrap();

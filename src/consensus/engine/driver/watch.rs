@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use super::{Driver, End, blocking};
 use crate::consensus::clock;
-use crate::consensus::engine::signing::Signer;
 use crate::consensus::engine::start::Standing;
 use crate::health::Life;
 use crate::limits::{ALONE_READY_AFTER, BEHIND_HEIGHTS_MAX, BEHIND_LONG, NEW_LEDGER_HEIGHTS, ROUND_STALLED, STUCK_AGAIN, STUCK_SAID};
@@ -91,7 +90,7 @@ impl Driver {
             tracing::info!(height, from = life.as_str(), to = next.as_str(), "life");
             self.shared.health.set_life(next);
         }
-        let signed = self.shared.signer.as_ref().map(Signer::height);
+        let signed = self.shared.signer.as_ref().map(|signer| signer.height());
         if self.standing == Standing::Follows && signed.is_some_and(|signed| height >= signed) && self.shared.level.is_level() {
             return Some(End::Again("it is level, and the height signed last is decided"));
         }
