@@ -199,9 +199,9 @@ pub const PROPOSER_WAIT_MAX: Duration = Duration::from_secs(2);
 pub const LEVEL_WAIT: Duration = Duration::from_secs(3);
 /// A proposer that waits for the others to tell looks this often.
 pub const LEVEL_LOOK: Duration = Duration::from_millis(50);
-/// A height that one validator alone tells holds up a validator that was started for this long: an honest one's block comes
-/// within it.
-pub const LIAR_HOLDS_UP: Duration = Duration::from_secs(10);
+/// A height that so few validators tell that all of them may lie holds up the signatures of one that was started for this long:
+/// the others, who go on if it is true, tell of it within it.
+pub const LIAR_HOLDS_UP: Duration = Duration::from_secs(3);
 /// The driver looks around this often when nothing wakes it.
 pub const DRIVER_TICK: Duration = Duration::from_millis(250);
 /// Votes that may have been lost are sent again after this time or more, also while a node is idle.

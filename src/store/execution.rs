@@ -150,7 +150,8 @@ pub enum BlockFault {
 
 /// Parses and executes the leaves of a block on top of `head`, whose rows are `rows`, and checks that they give its entry,
 /// byte for byte. `known` gives records that were parsed and verified before, by leaf hash; the signatures of the others
-/// are verified in parallel. Without `is_indexed` there are no index entries. The clock, the round's proposer and the certificate are for the caller to check.
+/// are verified in parallel. Without `is_indexed` there are no index entries. The clock, the round's proposer and the
+/// certificate are for the caller to check.
 ///
 /// # Errors
 /// [`BlockFault`].

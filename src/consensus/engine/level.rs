@@ -8,7 +8,7 @@
 //! 3. A certificate met on the way that holds a signature of its own beyond `last-signed` shows that the disk is an older
 //!    copy: it forgets what it signed, and votes again only where it cannot have voted yet (`driver/watch.rs`).
 //!
-//! What is left: a copy so fresh that the height of its last vote is still being decided.
+//! What is left: a copy so fresh that the height of its last vote is still being decided, or is decided by one peer alone.
 
 use std::sync::Mutex;
 use std::time::Instant;
@@ -57,8 +57,13 @@ impl Level {
         let stand = match *target {
             None => Stand::Unheard,
             Some((highest, _)) if height >= highest => Stand::Level,
-            Some((_, since)) if clock::since(since) > LIAR_HOLDS_UP && heard.reached().is_some_and(|reached| reached <= height) => {
-                Stand::Level
+            // Told by so few that they may all be liars.
+            Some((_, since)) if heard.reached().is_some_and(|reached| reached <= height) => {
+                if clock::since(since) > LIAR_HOLDS_UP {
+                    Stand::Level
+                } else {
+                    Stand::Unheard
+                }
             }
             Some(_) => Stand::Behind,
         };
@@ -76,7 +81,7 @@ impl Level {
         }
         let mut stand = self.stand.subscribe();
         let told = stand.wait_for(|stand| *stand != Stand::Unheard).await;
-        told.map_or(Stand::Unheard, |stand| *stand)
+        told.map_or(Stand::Behind, |stand| *stand)
     }
 }
 
@@ -106,5 +111,17 @@ mod tests {
         assert_eq!(level.look(&heard, 9), Stand::Level);
         assert_eq!(level.look(&heard, 3), Stand::Level, "once level, always");
         assert!(Level::new(0).is_level());
+    }
+
+    #[test]
+    fn one_that_tells_more_than_all_others_ends_no_session() {
+        let heard = Heard::default();
+        heard.listen_to([peer(1), peer(2), peer(3)]);
+        let level = Level::new(5);
+        heard.note(&peer(1), u64::MAX - 1);
+        heard.note(&peer(2), 5);
+        assert_eq!(level.look(&heard, 5), Stand::Unheard, "signatures wait");
+        heard.note(&peer(3), 6);
+        assert_eq!(level.look(&heard, 5), Stand::Behind, "a second one tells more");
     }
 }
