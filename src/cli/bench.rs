@@ -144,6 +144,18 @@ fn start_network(dir: &std::path::Path, ports: &Network) -> Result<LocalNetwork>
     Ok(network)
 }
 
+/// Runs `work` on an own network in a temporary folder, which is removed when all went well.
+fn on_own_network<T>(name: &str, ports: &Network, work: impl FnOnce(&mut LocalNetwork) -> Result<T>) -> Result<T> {
+    let dir = std::env::temp_dir().join(format!("sharelog-bench-{name}-{}", std::process::id()));
+    let mut network = start_network(&dir, ports)?;
+    let outcome = work(&mut network);
+    let clean = network.stop_all();
+    let outcome = outcome?;
+    ensure!(clean, "a node did not end cleanly within its 10 s");
+    std::fs::remove_dir_all(&dir).context("removing the temporary network")?;
+    Ok(outcome)
+}
+
 fn measure(args: &BenchArgs, network: &mut LocalNetwork) -> Result<report::Report> {
     let writers = prepare::writers(network, args.agencies)?;
     eprintln!("{} agencies admitted, their datasets granted", writers.len());

@@ -74,7 +74,7 @@ impl PublicKey {
         encode_base64(&self.0)
     }
 
-    /// Whether `signature` over `message` is in the acceptance set for this key. Keys that sign often cost half.
+    /// Whether `signature` over `message` is in the acceptance set for this key. Keys that sign often cost less.
     pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         prepared::verifies(self, message, signature).unwrap_or_else(|| self.verifies_strictly(message, signature))
     }

@@ -1,4 +1,4 @@
-//! Keys that sign often, prepared so that each of their signatures costs about half.
+//! Keys that sign often, prepared so that each of their signatures costs less.
 //!
 //! A ledger has few authors and each signs much. A signature is good when `S*B - k*A` is `R`, byte for byte; with multiples
 //! of `A` and `B` at hand that point is a sum of 75 of them, without a doubling. The very point is computed that `verify_strict`

@@ -7,14 +7,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::cli::Global;
 use crate::cli::bench::load::{self, Latency};
 use crate::cli::bench::prepare::{self, Writer};
 use crate::cli::bench::report::Table;
-use crate::cli::bench::{Network, VALIDATORS, start_network};
+use crate::cli::bench::{Network, VALIDATORS, on_own_network};
 use crate::node::local::LocalNetwork;
 
 #[derive(Debug, Args)]
@@ -46,13 +46,8 @@ pub struct QueryArgs {
 const ALONE_SECONDS: u32 = 10;
 
 pub fn run(args: &QueryArgs, global: &Global) -> Result<()> {
-    let dir = std::env::temp_dir().join(format!("sharelog-bench-query-{}", std::process::id()));
-    let mut network = start_network(&dir, &Network { validators: VALIDATORS, base_port: args.base_port, http_port: args.http_port })?;
-    let outcome = measure(args, &mut network);
-    let clean = network.stop_all();
-    let table = outcome?;
-    ensure!(clean, "a node did not end cleanly within its 10 s");
-    std::fs::remove_dir_all(&dir).context("removing the temporary network")?;
+    let ports = Network { validators: VALIDATORS, base_port: args.base_port, http_port: args.http_port };
+    let table = on_own_network("query", &ports, |network| measure(args, network))?;
     println!("{}", if global.json { table.to_json() } else { table.to_markdown() });
     Ok(())
 }

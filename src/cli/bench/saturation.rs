@@ -1,11 +1,11 @@
 //! `sharelog bench saturation`: the rate and the latency with ever more records in flight, until more bring nothing.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use clap::Args;
 
 use crate::cli::Global;
 use crate::cli::bench::report::Table;
-use crate::cli::bench::{Network, VALIDATORS, load, prepare, start_network};
+use crate::cli::bench::{Network, VALIDATORS, load, on_own_network, prepare};
 use crate::node::local::LocalNetwork;
 
 #[derive(Debug, Args)]
@@ -34,13 +34,8 @@ const STEPS: u32 = 7;
 const GAIN_MIN: f64 = 0.05;
 
 pub fn run(args: &SaturationArgs, global: &Global) -> Result<()> {
-    let dir = std::env::temp_dir().join(format!("sharelog-bench-saturation-{}", std::process::id()));
-    let mut network = start_network(&dir, &Network { validators: VALIDATORS, base_port: args.base_port, http_port: args.http_port })?;
-    let found = search(args, &mut network);
-    let clean = network.stop_all();
-    let table = found?;
-    ensure!(clean, "a node did not end cleanly within its 10 s");
-    std::fs::remove_dir_all(&dir).context("removing the temporary network")?;
+    let ports = Network { validators: VALIDATORS, base_port: args.base_port, http_port: args.http_port };
+    let table = on_own_network("saturation", &ports, |network| search(args, network))?;
     println!("{}", if global.json { table.to_json() } else { table.to_markdown() });
     Ok(())
 }

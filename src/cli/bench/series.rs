@@ -16,7 +16,7 @@ use crate::cli::bench::floors::{self, Floors};
 use crate::cli::bench::load::{self, Saturation, cpu_s};
 use crate::cli::bench::prepare::{self, Writer};
 use crate::cli::bench::report::allocated;
-use crate::cli::bench::{Network, chart, start_network};
+use crate::cli::bench::{Network, chart, on_own_network};
 use crate::node::local::LocalNetwork;
 
 #[derive(Debug, Args)]
@@ -74,14 +74,11 @@ pub fn run(args: &SeriesArgs, global: &Global) -> Result<()> {
     let before = floors::measure()?;
     let (mut points, mut catch_ups) = (Vec::new(), Vec::new());
     for validators in &args.validators {
-        let dir = std::env::temp_dir().join(format!("sharelog-series-{}-{validators}", std::process::id()));
         let ports = Network { validators: *validators, base_port: args.base_port, http_port: args.http_port };
-        let mut network = start_network(&dir, &ports)?;
-        let grown = grow(args, &mut network, &mut points);
-        let caught_up = grown.and_then(|()| catch_up(args, &mut network));
-        network.stop_all();
-        catch_ups.push(caught_up?);
-        std::fs::remove_dir_all(&dir).context("removing the temporary network")?;
+        catch_ups.push(on_own_network("series", &ports, |network| {
+            grow(args, network, &mut points)?;
+            catch_up(args, network)
+        })?);
     }
     let floors = before.mean(&floors::measure()?);
     let report = Report { floors, points, catch_ups };
