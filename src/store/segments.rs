@@ -12,6 +12,8 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::core::json::{self, Strings};
 use crate::core::time::Time;
@@ -20,6 +22,10 @@ use crate::log::certificate::Certificate;
 use crate::store::disk;
 use crate::store::frame::{self, HEADER_BYTES, Header, MAGIC, Parts};
 use crate::store::{Block, StoreError};
+
+/// How long a folder that is locked is waited for: a process that was killed lets go only when its memory is freed, and one
+/// that starts another leaves it a copy of the lock for a moment, between fork and exec.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
 
 /// Where a block lies.
 #[derive(Clone, Copy, Debug)]
@@ -290,11 +296,15 @@ fn tell_cut(file: &File, path: &Path, end: u64, bytes: u64) -> Result<(), StoreE
 fn lock(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join("LOCK");
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(io_error("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::Error(source)) => Err(io_error("lock", &path)(source)),
-        Err(TryLockError::WouldBlock) => {
-            Err(io_error("lock", &path)(io::Error::new(io::ErrorKind::WouldBlock, "another process has this store open")))
+    let asked = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(source)) => return Err(io_error("lock", &path)(source)),
+            Err(TryLockError::WouldBlock) if asked.elapsed() < LOCK_WAIT => thread::sleep(LOCK_WAIT / 100),
+            Err(TryLockError::WouldBlock) => {
+                return Err(io_error("lock", &path)(io::Error::new(io::ErrorKind::WouldBlock, "another process has this store open")));
+            }
         }
     }
 }

@@ -533,6 +533,21 @@ fn a_store_is_opened_once_and_by_its_own_genesis() {
     assert!(matches!(wrong, Err(StoreError::Corrupt { .. })), "{wrong:?}");
 }
 
+#[test]
+fn a_store_that_is_let_go_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::new();
+    ledger.fill(dir.path(), 1);
+    let before = ledger.open(dir.path());
+    let lets_go = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        drop(before);
+    });
+    let (_, reader) = ledger.open(dir.path());
+    assert_eq!(reader.head().height, 1);
+    lets_go.join().unwrap();
+}
+
 /// Run by hand: `cargo test --features test-faults --test main store::cost -- --ignored --nocapture`.
 #[test]
 #[ignore = "prints figures; takes a minute"]
