@@ -108,8 +108,10 @@ pub const APPLY_AGE_MS: u64 = 2_000;
 pub const APPLY_QUEUE_MAX: usize = 16;
 /// Rows of the state kept decoded, about a kilobyte each: the keys, grants and datasets of some thousand agencies in use.
 pub const ROWS_CACHED_MAX: usize = 4_096;
-/// Keys known to have no row: the two of each new record, from its arrival to its block, at some thousand a second.
-pub const ABSENT_ROWS_CACHED_MAX: usize = 32_768;
+/// Row keys that the first filter of keys takes: small ledgers keep it small.
+pub const KEY_FILTER_FIRST_KEYS: usize = 16_384;
+/// The part of the keys without a row that a filter does not know as such: 10 bits a key.
+pub const KEY_FILTER_MISTAKES: f64 = 0.01;
 /// Checked tiles of hashes kept in memory, 8 KiB each.
 pub const TILES_CACHED_MAX: usize = 128;
 // HTTP.

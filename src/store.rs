@@ -18,6 +18,7 @@ pub mod execution;
 pub mod faults;
 pub(crate) mod frame;
 pub mod index;
+mod key_filter;
 mod opening;
 mod reader;
 mod row_cache;

@@ -65,14 +65,19 @@ pub enum SyncLie {
     Backwards,
     Cut,
     FalseSignatures,
+    /// Signatures of members, under addresses that are none.
+    ForeignSet,
+    /// Behind the last body as many zeros as an answer may hold.
+    Huge,
     Late,
 }
 
 /// The lie whose turn it is, if this node lies in value sync.
 pub fn sync_lie() -> Option<SyncLie> {
-    use SyncLie::{Backwards, Cut, Empty, FalseSignatures, Gap, Late};
+    use SyncLie::{Backwards, Cut, Empty, FalseSignatures, ForeignSet, Gap, Huge, Late};
+    const LIES: [SyncLie; 8] = [Gap, FalseSignatures, ForeignSet, Cut, Huge, Empty, Backwards, Late];
     static TOLD: AtomicUsize = AtomicUsize::new(0);
-    is_chosen("lying-sync").then(|| [Gap, FalseSignatures, Cut, Empty, Backwards, Late][TOLD.fetch_add(1, Ordering::Relaxed) % 6])
+    is_chosen("lying-sync").then(|| LIES[TOLD.fetch_add(1, Ordering::Relaxed) % LIES.len()])
 }
 
 /// Whether the signer takes no note of what it signs.

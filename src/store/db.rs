@@ -11,18 +11,23 @@
 //!    start, sled is not opened at all.
 //!
 //! Whatever disagrees, the folder is removed and rebuilt.
+//!
+//! Every start reads the keys of all rows, so that most searches for a row that is not there end in memory.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sled::IVec;
 
 use crate::core::hash::Hash;
 use crate::store::StoreError;
 use crate::store::disk;
+use crate::store::key_filter::KeyFilter;
+use crate::store::rows;
 use crate::store::segments::{io_error, sync_dir};
 
 const HEAD_KEY: &[u8] = b"h";
@@ -163,6 +168,8 @@ fn add_sums(folder: &Path, prefix: &str, out: &mut String) -> Result<(), StoreEr
 pub struct Db {
     sled: sled::Db,
     paths: Paths,
+    /// Of rows alone.
+    keys: Arc<KeyFilter>,
 }
 
 /// A sled that may be believed, and what it holds.
@@ -217,10 +224,10 @@ impl Db {
     fn open_unchecked(paths: &Paths, cache_bytes: u64) -> Result<Self, String> {
         let config = sled::Config::new().path(&paths.folder).mode(sled::Mode::LowSpace).cache_capacity(cache_bytes).flush_every_ms(None);
         let sled = config.open().map_err(|error| error.to_string())?;
-        Ok(Db { sled, paths: paths.clone() })
+        Ok(Db { sled, paths: paths.clone(), keys: Arc::default() })
     }
 
-    /// Reads the head row and, after an unclean stop, every entry.
+    /// Reads the head row, the keys of rows and, after an unclean stop, every entry.
     fn believe(self, stopped_cleanly: bool) -> Result<Opened, String> {
         let Some(head) = self.get(HEAD_KEY).map_err(|error| error.to_string())? else {
             return Err("it has no head".to_owned());
@@ -236,12 +243,24 @@ impl Db {
                 if key != HEAD_KEY {
                     found.add(&stored);
                 }
+                if key.starts_with(rows::PREFIX) {
+                    self.keys.add(&key);
+                }
             }
             if found != digest {
                 return Err(format!("{} entries, or others, where the head counts {}", found.count, digest.count));
             }
+        } else {
+            for key in self.sled.scan_prefix(rows::PREFIX).keys() {
+                self.keys.add(&key.map_err(|error| error.to_string())?);
+            }
         }
         Ok(Opened { db: self, mark, digest })
+    }
+
+    /// Whether a row may lie under `key`; there is surely none where the answer is no.
+    pub fn may_hold(&self, key: &[u8]) -> bool {
+        self.keys.may_hold(key)
     }
 
     /// The value under `key`, its checksum checked and taken off.
@@ -272,13 +291,15 @@ impl Db {
         let failed = |error: sled::Error| self.paths.corrupt(error.to_string());
         let mut writes = sled::Batch::default();
         for write in batch.writes {
-            if write.may_replace
-                && let Some(old) = self.sled.get(&write.key).map_err(failed)?
-            {
+            let may_replace = write.is_row && self.may_hold(&write.key);
+            if may_replace && let Some(old) = self.sled.get(&write.key).map_err(failed)? {
                 digest.remove(&old);
             }
             match write.value {
                 Some(value) => {
+                    if write.is_row && !may_replace {
+                        self.keys.add(&write.key);
+                    }
                     let stored = seal(&write.key, value);
                     digest.add(&stored);
                     writes.insert(write.key, stored);
@@ -321,18 +342,18 @@ pub struct Batch {
 struct BatchWrite {
     key: Vec<u8>,
     value: Option<Vec<u8>>,
-    may_replace: bool,
+    is_row: bool,
 }
 
 impl Batch {
-    /// Sets or, with `None`, removes an entry. A key is given once.
+    /// Sets or, with `None`, removes a row. A key is given once.
     pub fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
-        self.writes.push(BatchWrite { key, value, may_replace: true });
+        self.writes.push(BatchWrite { key, value, is_row: true });
     }
 
-    /// Adds an entry that was never there.
+    /// Adds an entry that is no row and was never there.
     pub fn add(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.writes.push(BatchWrite { key, value: Some(value), may_replace: false });
+        self.writes.push(BatchWrite { key, value: Some(value), is_row: false });
     }
 }
 

@@ -21,10 +21,13 @@ const UNDER_ID: u8 = 2;
 const HASHED_BYTES: usize = 20;
 const PACKED: u8 = 1;
 
+/// What the keys of all rows start with.
+pub const PREFIX: &[u8] = b"r";
+
 /// What the keys of all rows of `table` start with.
 pub fn prefix(table: Table) -> Vec<u8> {
     let mut out = Vec::with_capacity(table.0.len() + 3 + HEX_DIGITS);
-    out.push(b'r');
+    out.extend_from_slice(PREFIX);
     out.extend_from_slice(table.0.as_bytes());
     out.push(0);
     out

@@ -150,7 +150,7 @@ fn write_layers(shared: &Shared, mut digest: Digest, queue: &Receiver<Arc<Layer>
             Err(RecvTimeoutError::Disconnected) => is_open = false,
         }
         if let Some(newest) = group.last() {
-            if let Err(error) = shared.db.apply(view::merge(&group, &shared.rows), &newest.mark, &mut digest) {
+            if let Err(error) = shared.db.apply(view::merge(&group), &newest.mark, &mut digest) {
                 shared.remember(error);
                 return;
             }

@@ -105,8 +105,8 @@ pub fn genesis_batch(genesis: &Genesis) -> Batch {
     batch
 }
 
-/// Layers as one batch: of a row the last value alone, of a term one entry. `cache` knows of most rows that they are new.
-pub fn merge(layers: &[Arc<Layer>], cache: &RowCache) -> Batch {
+/// Layers as one batch: of a row the last value alone, of a term one entry.
+pub fn merge(layers: &[Arc<Layer>]) -> Batch {
     let mut last_rows = BTreeMap::new();
     let mut terms: BTreeMap<&TermKey, Vec<u64>> = BTreeMap::new();
     let mut batch = Batch::default();
@@ -120,10 +120,7 @@ pub fn merge(layers: &[Arc<Layer>], cache: &RowCache) -> Batch {
         }
     }
     for (key, value) in last_rows {
-        match value {
-            Some(value) if cache.is_absent(key) => batch.add(key.clone(), rows::encode_value(value)),
-            _ => batch.write(key.clone(), value.as_ref().map(|value| rows::encode_value(value))),
-        }
+        batch.write(key.clone(), value.as_ref().map(|value| rows::encode_value(value)));
     }
     for (term, positions) in terms {
         if let Some(first) = positions.first() {

@@ -94,6 +94,9 @@ fn a_censored_agency_is_served_by_the_other_proposers() {
     assert!(of_liar.len() > 3, "agency-0 built no blocks: void");
 }
 
+/// Kinds of lies in value sync.
+const LIES: usize = 8;
+
 /// A node that was away catches up from the honest ones, however its first source lies.
 #[test]
 fn a_peer_that_lies_in_value_sync_is_passed_over() {
@@ -102,18 +105,18 @@ fn a_peer_that_lies_in_value_sync_is_passed_over() {
         let lied = |network: &TestNetwork| {
             std::fs::read_to_string(network.net.nodes[LIAR].home.join("node.log")).unwrap().matches("lying to a peer").count()
         };
-        for turn in 0..20 {
+        for turn in 0..24 {
             network.net.kill(3);
             std::thread::sleep(Duration::from_secs(3));
             let (_, size) = network.net.head(1).unwrap();
             network.net.start(3).unwrap();
             let took = network.net.wait_size(3, size, Duration::from_secs(60)).unwrap();
             println!("turn {turn}: level after {took:?}, {} lies", lied(network));
-            if lied(network) >= 6 {
+            if lied(network) >= LIES {
                 break;
             }
         }
-        assert!(lied(network) >= 6, "the liar was not asked often enough: void");
+        assert!(lied(network) >= LIES, "the liar was not asked often enough: void");
     });
 }
 

@@ -1,7 +1,8 @@
 //! `sharelog bench audit`: how fast a whole ledger is checked, beside what its signatures alone would cost.
 //!
 //! 1. A four-validator network takes the records (signed deliveries, as at saturation), until a public checkpoint covers them.
-//! 2. Inclusion proofs of positions all over the ledger, asked of one node: how long each takes.
+//! 2. Inclusion proofs of positions all over the ledger: how long each takes when one node is asked over HTTP, and, when it has
+//!    stopped, how long the same answer takes to make from its store.
 //! 3. The ledger is exported into a folder, and the network stopped.
 //! 4. The folder is audited from genesis, and once more from where that ended. Floors are measured before and after.
 //!
@@ -26,6 +27,8 @@ use crate::core::genesis::Genesis;
 use crate::core::json::Value;
 use crate::limits::AUDIT_SNAPSHOT_LEAVES;
 use crate::node::local::LocalNetwork;
+use crate::query::proofs;
+use crate::store;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -51,6 +54,8 @@ pub struct AuditArgs {
 
 /// A checkpoint follows the last block within about a second.
 const COVERED_WAIT: Duration = Duration::from_secs(60);
+/// sled's cache in `config/node.toml`.
+const CACHE_BYTES: u64 = 32 << 20;
 /// Steps between the positions that are proven: prime, so that they lie all over the ledger.
 const POSITION_STEP: u64 = 7_919;
 
@@ -62,6 +67,7 @@ pub fn run(args: &AuditArgs, global: &Global) -> Result<()> {
     let clean = network.stop_all();
     filled?;
     ensure!(clean, "a node did not end cleanly within its 10 s");
+    make_proofs(args, &dir, &network, &mut table)?;
     audit(&dir, &mut table)?;
     std::fs::remove_dir_all(&dir).context("removing the temporary network")?;
     println!("{}", if global.json { table.to_json() } else { table.to_markdown() });
@@ -86,10 +92,26 @@ fn fill(args: &AuditArgs, network: &mut LocalNetwork, to: &Path, table: &mut Tab
         spans.push(start.elapsed().as_secs_f64() * 1e3);
         ensure!(proof.get("proof").is_some_and(|proof| matches!(proof, Value::Array(_))), "no proof: {}", proof.to_jcs());
     }
-    table.latency("inclusion_proof", &Latency::of(spans));
+    table.latency("inclusion_proof_by_http", &Latency::of(spans));
     let start = Instant::now();
     copy(&Url::new(&network.nodes[0].http), to, &mut |_, _| {})?;
     table.row("export", start.elapsed().as_secs_f64(), "s");
+    Ok(())
+}
+
+/// The answers that were asked for, made again from the store of the node that gave them.
+fn make_proofs(args: &AuditArgs, dir: &Path, network: &LocalNetwork, table: &mut Table) -> Result<()> {
+    let genesis = Genesis::parse(&std::fs::read(dir.join("genesis.json")).context("reading the network's genesis")?)?;
+    let (_writer, reader) = store::open(&network.nodes[0].home.join("data"), genesis.into(), CACHE_BYTES)?;
+    let size = reader.head().size;
+    let mut spans = Vec::new();
+    for turn in 0..u64::from(args.proofs) {
+        let start = Instant::now();
+        let proof = proofs::inclusion(&reader, turn * POSITION_STEP % size, size)?.to_jcs();
+        spans.push(start.elapsed().as_secs_f64() * 1e3);
+        ensure!(proof.contains("\"proof\":["), "no proof: {proof}");
+    }
+    table.latency("inclusion_proof_made", &Latency::of(spans));
     Ok(())
 }
 

@@ -94,6 +94,16 @@ fn falsified(mut values: Vec<RawDecidedValue<Ledger>>) -> Vec<RawDecidedValue<Le
             let signatures = values.iter_mut().flat_map(|value| &mut value.certificate.commit_signatures);
             signatures.for_each(|signature| signature.signature[5] ^= 1);
         }
+        SyncLie::ForeignSet => {
+            let signatures = values.iter_mut().flat_map(|value| &mut value.certificate.commit_signatures);
+            signatures.for_each(|signature| signature.address.0[0] ^= 1);
+        }
+        SyncLie::Huge => {
+            let held: usize = values.iter().map(|value| value.value_bytes.len()).sum();
+            let zeros = vec![0; SYNC_ANSWER_BYTES_MAX.saturating_sub(held)];
+            let last = values.last_mut().expect("there is one");
+            last.value_bytes = [&last.value_bytes[..], &zeros].concat().into();
+        }
         SyncLie::Late => std::thread::sleep(crate::limits::SYNC_REQUEST_TIMEOUT + std::time::Duration::from_secs(1)),
     }
     values
