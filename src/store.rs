@@ -19,6 +19,7 @@ pub mod faults;
 pub(crate) mod frame;
 pub mod index;
 mod key_filter;
+pub mod lock;
 mod opening;
 mod reader;
 mod row_cache;

@@ -21,7 +21,7 @@ mod latest;
 pub mod settings;
 
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -40,6 +40,7 @@ use crate::core::note::{Note, SignatureLine};
 use crate::keystore;
 use crate::limits::WITNESS_SUBMISSIONS_MAX;
 use crate::log::witness::{Refused, Submission, cosign, judge, tree_of};
+use crate::store;
 use crate::witness::answers::Routes;
 use crate::witness::latest::Latest;
 use crate::witness::settings::Settings;
@@ -74,17 +75,15 @@ fn start_log(settings: &Settings) -> Result<()> {
 
 fn lock(home: &Path) -> Result<File> {
     let path = home.join("LOCK");
-    let file = File::options().write(true).create(true).truncate(false).open(&path).with_context(|| format!("open {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(ConfigError {
+    store::lock::lock(&path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock => ConfigError {
             origin: home.display().to_string(),
             found: "another process that runs this witness".to_owned(),
             expected: "one process for a home: stop the other one first".to_owned(),
         }
-        .into()),
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("lock {}", path.display())),
-    }
+        .into(),
+        _ => anyhow::Error::new(error).context(format!("lock {}", path.display())),
+    })
 }
 
 async fn serve(witness: Arc<Witness>, settings: &Settings, stop: CancellationToken) -> Result<()> {

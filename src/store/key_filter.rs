@@ -2,11 +2,11 @@
 //! finds nothing costs sled ten microseconds.
 //!
 //! Bloom filters, each for twice the keys of the one before (Almeida et al., "Scalable Bloom Filters", 2007): no key is ever
-//! missed, one in some hundred that sled does not hold is searched for all the same.
+//! missed, a few in a hundred that sled does not hold are searched for all the same.
 
 use std::sync::{RwLock, RwLockReadGuard};
 
-use fastbloom::AtomicBloomFilter;
+use fastbloom::BloomFilter;
 
 use crate::limits::{KEY_FILTER_FIRST_KEYS, KEY_FILTER_MISTAKES};
 
@@ -17,7 +17,7 @@ pub struct KeyFilter(RwLock<Filters>);
 #[derive(Debug, Default)]
 struct Filters {
     /// The newest last.
-    filters: Vec<AtomicBloomFilter>,
+    filters: Vec<BloomFilter>,
     /// Keys that still go into the newest.
     room: usize,
 }
@@ -27,10 +27,10 @@ impl KeyFilter {
         let mut filters = self.0.write().expect("no holder panics");
         if filters.room == 0 {
             filters.room = KEY_FILTER_FIRST_KEYS << filters.filters.len();
-            let larger = AtomicBloomFilter::with_false_pos(KEY_FILTER_MISTAKES).expected_items(filters.room);
+            let larger = BloomFilter::with_false_pos(KEY_FILTER_MISTAKES).expected_items(filters.room);
             filters.filters.push(larger);
         }
-        let newest = filters.filters.last().expect("one was made");
+        let newest = filters.filters.last_mut().expect("one was made");
         if !newest.insert(key) {
             filters.room -= 1;
         }

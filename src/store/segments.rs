@@ -7,13 +7,11 @@
 //!    the last file is a torn tail and is cut off; if a whole frame follows damage, that is damage, and is named.
 //! 5. After a failed write or sync the writer refuses everything.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::core::json::{self, Strings};
 use crate::core::time::Time;
@@ -21,11 +19,8 @@ use crate::limits::{PREALLOCATE_BYTES, SEGMENT_BYTES};
 use crate::log::certificate::Certificate;
 use crate::store::disk;
 use crate::store::frame::{self, HEADER_BYTES, Header, MAGIC, Parts};
+use crate::store::lock;
 use crate::store::{Block, StoreError};
-
-/// How long a folder that is locked is waited for: a process that was killed lets go only when its memory is freed, and one
-/// that starts another leaves it a copy of the lock for a moment, between fork and exec.
-const LOCK_WAIT: Duration = Duration::from_secs(2);
 
 /// Where a block lies.
 #[derive(Clone, Copy, Debug)]
@@ -295,18 +290,12 @@ fn tell_cut(file: &File, path: &Path, end: u64, bytes: u64) -> Result<(), StoreE
 
 fn lock(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join("LOCK");
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(io_error("open", &path))?;
-    let asked = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::Error(source)) => return Err(io_error("lock", &path)(source)),
-            Err(TryLockError::WouldBlock) if asked.elapsed() < LOCK_WAIT => thread::sleep(LOCK_WAIT / 100),
-            Err(TryLockError::WouldBlock) => {
-                return Err(io_error("lock", &path)(io::Error::new(io::ErrorKind::WouldBlock, "another process has this store open")));
-            }
-        }
-    }
+    lock::lock(&path)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => io::Error::new(error.kind(), "another process has this store open"),
+            _ => error,
+        })
+        .map_err(io_error("lock", &path))
 }
 
 /// How many log files there are; their numbers have no gap.

@@ -1,8 +1,8 @@
 //! The targets of `src/fuzz.rs` over seeded changes of real inputs: what `fuzz/` does for hours with libFuzzer, in seconds.
 //!
 //! The suite has one seed; `scripts/torture every_decoder` brings fresh ones, `SHARELOG_SEED` replays one, and
-//! `SHARELOG_COUNT` changes the inputs per target. With
-//! `SHARELOG_CORPUS` the inputs that the changes start from are written there, a folder for each target.
+//! `SHARELOG_COUNT` changes the inputs per target. With `SHARELOG_CORPUS` the inputs that the changes start from are written
+//! there, a folder for each target.
 
 use std::fs;
 use std::panic::catch_unwind;

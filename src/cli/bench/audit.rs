@@ -10,6 +10,7 @@
 //! idle machine would do, also when others use this one.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -67,8 +68,10 @@ pub fn run(args: &AuditArgs, global: &Global) -> Result<()> {
     let clean = network.stop_all();
     filled?;
     ensure!(clean, "a node did not end cleanly within its 10 s");
-    make_proofs(args, &dir, &network, &mut table)?;
-    audit(&dir, &mut table)?;
+    let genesis = std::fs::read(dir.join("genesis.json")).context("reading the network's genesis")?;
+    let genesis = Arc::new(Genesis::parse(&genesis)?);
+    make_proofs(args, &network, &genesis, &mut table)?;
+    audit(&dir, &genesis, &mut table)?;
     std::fs::remove_dir_all(&dir).context("removing the temporary network")?;
     println!("{}", if global.json { table.to_json() } else { table.to_markdown() });
     Ok(())
@@ -100,9 +103,8 @@ fn fill(args: &AuditArgs, network: &mut LocalNetwork, to: &Path, table: &mut Tab
 }
 
 /// The answers that were asked for, made again from the store of the node that gave them.
-fn make_proofs(args: &AuditArgs, dir: &Path, network: &LocalNetwork, table: &mut Table) -> Result<()> {
-    let genesis = Genesis::parse(&std::fs::read(dir.join("genesis.json")).context("reading the network's genesis")?)?;
-    let (_writer, reader) = store::open(&network.nodes[0].home.join("data"), genesis.into(), CACHE_BYTES)?;
+fn make_proofs(args: &AuditArgs, network: &LocalNetwork, genesis: &Arc<Genesis>, table: &mut Table) -> Result<()> {
+    let (_writer, reader) = store::open(&network.nodes[0].home.join("data"), genesis.clone(), CACHE_BYTES)?;
     let size = reader.head().size;
     let mut spans = Vec::new();
     for turn in 0..u64::from(args.proofs) {
@@ -115,13 +117,11 @@ fn make_proofs(args: &AuditArgs, dir: &Path, network: &LocalNetwork, table: &mut
     Ok(())
 }
 
-fn audit(dir: &Path, table: &mut Table) -> Result<()> {
+fn audit(dir: &Path, genesis: &Genesis, table: &mut Table) -> Result<()> {
     let before = floors::measure()?;
-    let genesis = std::fs::read(dir.join("genesis.json")).context("reading the network's genesis")?;
-    let genesis = Genesis::parse(&genesis)?;
     let source = Folder::new(&dir.join("copy"));
-    let memory = Memory::open(&dir.join("state"), &genesis)?;
-    let audit = Audit { source: &source, genesis: &genesis, memory: Some(&memory), since: None, snapshot_leaves: AUDIT_SNAPSHOT_LEAVES };
+    let memory = Memory::open(&dir.join("state"), genesis)?;
+    let audit = Audit { source: &source, genesis, memory: Some(&memory), since: None, snapshot_leaves: AUDIT_SNAPSHOT_LEAVES };
     let now = || cpu_s("self").context("reading /proc/self/stat");
     let (start, start_cpu) = (Instant::now(), now()?);
     let report: Report = audit.run(&mut |_, _| {})?;
