@@ -99,13 +99,18 @@ pub const PING_TIMEOUT: Duration = Duration::from_secs(10);
 pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 /// Zeros written ahead in a log file, so that a sync has no new size to write: a small network keeps small files.
 pub const PREALLOCATE_BYTES: u64 = 4 * 1024 * 1024;
-/// Records whose rows and index entries go to sled in one batch: more would hold readers of sled up for longer than about
-/// a hundred milliseconds, fewer would write the same pages more often.
+/// Records whose rows, index entries and tiles go to disk in one batch: fewer would write what changes often more often.
 pub const APPLY_RECORDS: usize = 4_000;
-/// The age at which a smaller batch goes to sled, so that a restart replays little.
+/// The age at which a smaller batch goes to disk, so that a restart replays little.
 pub const APPLY_AGE_MS: u64 = 2_000;
-/// Blocks waiting for sled; beyond it the writer waits, so that memory is bounded.
+/// Blocks waiting for a batch; beyond it the writer waits, so that memory is bounded.
 pub const APPLY_QUEUE_MAX: usize = 16;
+/// Rows and index entries in memory before a file is made of them: a start reads as much again from the engine's journal.
+pub const STATE_MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
+/// The engine's journals: its least.
+pub const STATE_JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
+/// sled's cache of tiles, above which the newest ones are kept decoded.
+pub const TILE_CACHE_BYTES: u64 = 4 * 1024 * 1024;
 /// Rows of the state kept decoded, about a kilobyte each: the keys, grants and datasets of some thousand agencies in use.
 pub const ROWS_CACHED_MAX: usize = 4_096;
 /// Row keys that the first filter of keys takes: small ledgers keep it small.

@@ -1,12 +1,15 @@
-//! The store: log files (the truth) and sled (state and indexes, rebuildable from the log at any time).
+//! The store: log files (the truth), and what is rebuildable from them at any time: the state and its indexes in fjall, the
+//! tree's tiles in sled.
 //!
 //! | file | what it is for |
 //! | --- | --- |
 //! | `execution` | executing a block over the state |
 //! | `disk` | the calls that make bytes durable |
 //! | `segments`, `frame` | the log files and the bytes of a block in them |
-//! | `db`, `rows`, `index`, `tiles` | sled, and what lies in it |
-//! | `view`, `state`, `reader` | the newest blocks in memory above sled: writing and reading |
+//! | `db`, `rows`, `index`, `key_filter` | fjall, and what lies in it |
+//! | `tile_db`, `tiles` | sled, and what lies in it |
+//! | `folder`, `seal` | when a database's folder and its values are believed |
+//! | `view`, `state`, `reader` | the newest blocks in memory above the databases: writing and reading |
 //! | `opening` | opening, catching up, rebuilding |
 //! | `check` | checking everything |
 
@@ -16,6 +19,7 @@ pub mod disk;
 pub mod execution;
 #[cfg(feature = "test-faults")]
 pub mod faults;
+mod folder;
 pub(crate) mod frame;
 pub mod index;
 mod key_filter;
@@ -24,8 +28,10 @@ mod opening;
 mod reader;
 mod row_cache;
 mod rows;
+mod seal;
 pub(crate) mod segments;
 mod state;
+mod tile_db;
 pub(crate) mod tiles;
 mod view;
 
@@ -96,7 +102,7 @@ pub enum StoreError {
     Misplaced { height: u64 },
 }
 
-/// Opens the store under `dir` (`log/` and `sled/`), cutting a torn tail of the log, and rebuilding sled where it is
+/// Opens the store under `dir` (`log/`, `state/`, `sled/`), cutting a torn tail of the log, and rebuilding a database that is
 /// missing, damaged or behind. A second opening, by this process or another, is refused.
 ///
 /// # Errors
@@ -107,7 +113,7 @@ pub fn open(dir: &Path, genesis: Arc<Genesis>, cache_bytes: u64) -> Result<(Writ
     Ok((Writer { log, state }, reader))
 }
 
-/// Removes sled under `dir` and builds it from the log.
+/// Removes the databases under `dir` and builds them from the log.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -156,6 +162,7 @@ impl Writer {
     pub fn close(mut self) -> Result<(), StoreError> {
         self.log.cut()?;
         self.state.finish()?;
-        self.state.shared().db.close()
+        self.state.shared().db.flush()?;
+        self.state.shared().tile_db.close()
     }
 }

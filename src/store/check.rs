@@ -1,10 +1,10 @@
 //! `sharelog store check`: everything that can be known of a store at rest.
 //!
 //! 1. Every frame of every log file: checksum, order, no gap.
-//! 2. Every block is executed again from genesis, in a scratch sled beside the real one: form and signatures of each
+//! 2. Every block is executed again from genesis, in scratch databases beside the real ones: form and signatures of each
 //!    record, the rules, the entry byte for byte (state hash, root and chain included), and its certificate against the
 //!    set of its height.
-//! 3. sled, as it lies there, holds what the log gives at the height that it stands at: rows, tiles and index entries.
+//! 3. The databases, as they lie there, hold what the log gives at the height of the state: rows, index entries and tiles.
 //!
 //! The log is not changed, not even a torn tail; the node must be stopped.
 
@@ -15,14 +15,15 @@ use std::sync::Arc;
 use crate::core::genesis::Genesis;
 use crate::core::rules;
 use crate::log::merkle::leaf_hash;
-use crate::store::db::{Db, Paths};
+use crate::store::db::{Db, Opened};
 use crate::store::index::{self, TERM_PREFIX_BYTES};
 use crate::store::opening::{self, Progress};
 use crate::store::segments::LogFiles;
 use crate::store::state::State;
-use crate::store::{StoreError, segments};
+use crate::store::tile_db::TileDb;
+use crate::store::{StoreError, segments, tiles};
 
-/// Differences between sled and the log that are named one by one.
+/// Differences between the databases and the log that are named one by one.
 const NAMED_MAX: usize = 10;
 
 /// What a check found.
@@ -33,7 +34,7 @@ pub struct Report {
     pub records: u64,
     /// Each with file, byte and height as far as they are known; empty for a sound store.
     pub damage: Vec<String>,
-    /// What is no damage but worth knowing, such as a sled that the next start will bring up to date.
+    /// What is no damage but worth knowing, such as a state that the next start will bring up to date.
     pub notes: Vec<String>,
 }
 
@@ -51,26 +52,31 @@ pub fn check(dir: &Path, genesis: &Arc<Genesis>, cache_bytes: u64, progress: Pro
         other => other?,
     };
     report.damage.extend(damage.iter().map(ToString::to_string));
-    let opened = match Db::open(&Paths::under(dir), cache_bytes)? {
-        Ok(opened) => Some(opened),
-        Err(reason) => {
-            report.notes.push(format!("sled will be rebuilt at the next start: {reason}"));
-            None
-        }
-    };
+    let (opened, tiles) = (Db::open(dir, cache_bytes)?, TileDb::open(dir)?);
+    for reason in [opened.as_ref().err(), tiles.as_ref().err()].into_iter().flatten() {
+        report.notes.push(format!("will be rebuilt at the next start: {reason}"));
+    }
+    let found = Found { state: opened.ok(), tiles: tiles.ok().map(|opened| opened.db) };
     let scratch = dir.join("check");
     remove_dir(&scratch)?;
     std::fs::create_dir_all(&scratch).map_err(segments::io_error("create", &scratch))?;
-    let outcome = replay_all(&scratch, &log, genesis, cache_bytes, opened.as_ref(), &mut report, progress);
+    let outcome = replay_all(&scratch, &log, genesis, cache_bytes, &found, &mut report, progress);
     remove_dir(&scratch)?;
     outcome?;
-    if let Some(opened) = opened {
-        opened.db.close()?;
-        if !report.damage.is_empty() {
-            opened.db.paths().suspect();
-        }
+    if let Some(tiles) = &found.tiles {
+        tiles.close()?;
+    }
+    if !report.damage.is_empty() {
+        found.state.iter().for_each(|opened| opened.db.suspect());
+        found.tiles.iter().for_each(TileDb::suspect);
     }
     Ok(report)
+}
+
+/// What there is to check; `None` is not believed.
+struct Found {
+    state: Option<Opened>,
+    tiles: Option<TileDb>,
 }
 
 fn remove_dir(path: &Path) -> Result<(), StoreError> {
@@ -80,22 +86,21 @@ fn remove_dir(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Executes the log into a new sled under `scratch`, and compares when it has reached the height of the one to check.
+/// Executes the log into new databases under `scratch`, and compares when it has reached the height of the one to check.
 fn replay_all(
     scratch: &Path,
     log: &Arc<LogFiles>,
     genesis: &Arc<Genesis>,
     cache_bytes: u64,
-    opened: Option<&crate::store::db::Opened>,
+    found: &Found,
     report: &mut Report,
     progress: Progress<'_>,
 ) -> Result<(), StoreError> {
-    let paths = Paths::under(scratch);
-    let state = opening::start_new(&paths, cache_bytes, log, genesis)?;
-    let compared_at = opened.map(|opened| opened.mark.height);
+    let state = opening::start_new(scratch, cache_bytes, log, genesis)?;
+    let compared_at = found.state.as_ref().map(|opened| opened.mark.height);
     let heights = log.height();
     if let Some(height) = compared_at.filter(|height| *height > heights) {
-        report.damage.push(format!("sled stands at height {height}, the log ends at {heights}"));
+        report.damage.push(format!("the state stands at height {height}, the log ends at {heights}"));
     }
     for height in 0..=heights {
         if height > 0 {
@@ -107,15 +112,18 @@ fn replay_all(
             report.records += log.place(height).map_or(0, |place| u64::from(place.header.records));
             progress(height, heights);
         }
-        if let Some(opened) = opened.filter(|opened| opened.mark.height == height) {
+        if let Some(opened) = found.state.as_ref().filter(|opened| opened.mark.height == height) {
             state.settle()?;
             let head = state.shared().view().head.clone();
             if (opened.mark.entry, opened.mark.state) != (head.entry_hash, head.state) {
-                report.damage.push(format!("sled names another block or state at height {height}"));
+                report.damage.push(format!("the state names another block or state at height {height}"));
             }
-            compare(&opened.db, &state.shared().db, report);
+            compare(items(&opened.db), items(&state.shared().db), report);
+            if let Some(tiles) = &found.tiles {
+                compare(tile_items(tiles, head.size), tile_items(&state.shared().tile_db, head.size), report);
+            }
             if height < heights {
-                report.notes.push(format!("sled stands at height {height} of {heights}; the next start brings it up to date"));
+                report.notes.push(format!("the state stands at height {height} of {heights}; the next start brings it up to date"));
             }
         }
     }
@@ -134,7 +142,7 @@ fn check_block(state: &State, log: &LogFiles, genesis: &Genesis, height: u64) ->
 }
 
 /// Names what `found` lacks, has too much, or has otherwise than `expected`.
-fn compare(found: &Db, expected: &Db, report: &mut Report) {
+fn compare(mut found: Items, mut expected: Items, report: &mut Report) {
     let mut differences = 0;
     let mut name = |difference: String| {
         differences += 1;
@@ -142,7 +150,6 @@ fn compare(found: &Db, expected: &Db, report: &mut Report) {
             report.damage.push(difference);
         }
     };
-    let (mut found, mut expected) = (items(found), items(expected));
     loop {
         let order = match (found.peek(), expected.peek()) {
             (None, None) => break,
@@ -158,14 +165,14 @@ fn compare(found: &Db, expected: &Db, report: &mut Report) {
         let left = if order.is_le() { found.next().and_then(Result::ok) } else { None };
         let right = if order.is_ge() { expected.next().and_then(Result::ok) } else { None };
         match (left, right) {
-            (Some((key, value)), Some((_, wanted))) if value != wanted => name(format!("sled: {} differs", shown(&key))),
-            (Some((key, _)), None) => name(format!("sled: {} is not from the log", shown(&key))),
-            (None, Some((key, _))) => name(format!("sled: {} is missing", shown(&key))),
+            (Some((key, value)), Some((_, wanted))) if value != wanted => name(format!("{} differs", shown(&key))),
+            (Some((key, _)), None) => name(format!("{} is not from the log", shown(&key))),
+            (None, Some((key, _))) => name(format!("{} is missing", shown(&key))),
             _ => {}
         }
     }
     if differences > NAMED_MAX {
-        report.damage.push(format!("sled: {} more differences", differences - NAMED_MAX));
+        report.damage.push(format!("{} more differences", differences - NAMED_MAX));
     }
 }
 
@@ -179,14 +186,22 @@ fn shown(key: &[u8]) -> String {
 }
 
 type Item = Result<(Vec<u8>, Vec<u8>), StoreError>;
+type Items = Peekable<Box<dyn Iterator<Item = Item>>>;
 
-/// Everything in sled but its head; an index entry is taken apart into one item per position, since batches differ.
-fn items(db: &Db) -> Peekable<Box<dyn Iterator<Item = Item>>> {
+/// Everything in the state but its head; an index entry is taken apart into one item per position, since batches differ.
+fn items(db: &Db) -> Items {
     let rest = db.range(b"i", b"z").flat_map(|item| match item {
         Ok((key, value)) => take_apart(&key, &value),
         Err(error) => vec![Err(error)],
     });
     (Box::new(rest) as Box<dyn Iterator<Item = Item>>).peekable()
+}
+
+/// The full tiles of a tree of `size` leaves; sled may hold later ones.
+fn tile_items(tiles: &TileDb, size: u64) -> Items {
+    let is_later = move |key: &[u8]| tiles::id(key).is_some_and(|(level, index)| index >= tiles::full_tiles(size, level));
+    let items = tiles.items().filter(move |item| !item.as_ref().is_ok_and(|(key, _)| is_later(key)));
+    (Box::new(items) as Box<dyn Iterator<Item = Item>>).peekable()
 }
 
 fn take_apart(key: &[u8], value: &[u8]) -> Vec<Item> {

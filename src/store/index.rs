@@ -1,4 +1,4 @@
-//! Index terms, and how their positions lie in sled.
+//! Index terms, and how their positions lie in the database.
 //!
 //! Terms of a record: `kind:<kind>`, `agency:<id in ASCII lower case>` of the writer and the other party,
 //! `dataset:<id>`, `duty:<id>`, `request:<hex id>`, `ref:<hex id>` for each of its refs.

@@ -1,8 +1,8 @@
-//! Which row keys sled may hold, in memory: whether a record is new is asked four times for each record, and a search that
-//! finds nothing costs sled ten microseconds.
+//! Which row keys the database may hold, in memory: whether a record is new is asked four times for each record, and a search that
+//! finds nothing goes through many files.
 //!
 //! Bloom filters, each for twice the keys of the one before (Almeida et al., "Scalable Bloom Filters", 2007): no key is ever
-//! missed, a few in a hundred that sled does not hold are searched for all the same.
+//! missed, a few in a hundred that it does not hold are searched for all the same.
 
 use std::sync::{RwLock, RwLockReadGuard};
 
@@ -10,7 +10,7 @@ use fastbloom::BloomFilter;
 
 use crate::limits::{KEY_FILTER_FIRST_KEYS, KEY_FILTER_MISTAKES};
 
-/// Filled while sled is opened, and with each batch before it is written.
+/// Filled while the database is opened, and with each batch before it is written.
 #[derive(Debug, Default)]
 pub struct KeyFilter(RwLock<Filters>);
 

@@ -1,11 +1,13 @@
-//! Opening: the log first, then sled at the log's word.
+//! Opening: the log first, then the databases at the log's word.
 //!
 //! 1. The log is read; a torn tail is cut off.
-//! 2. sled is opened if it may be believed (`store/db.rs`), stands at a block of the log, and gives the tree whose root that
-//!    block's entry names. Otherwise it is removed and starts from the genesis rows.
-//! 3. The blocks that it lacks are executed again, each checked against its entry. If that fails on a sled that was not
-//!    new, it is removed, too; if it fails on a new one, the log is damaged.
-//! 4. The newest block's certificate is checked against the validator set of its height.
+//! 2. The state is opened if it may be believed (`store/db.rs`) and stands at a block of the log. Otherwise it is removed
+//!    and starts from the genesis rows.
+//! 3. The tiles are opened if they may be believed (`store/tile_db.rs`), are all there up to that block, and give the tree
+//!    whose root its entry names. Otherwise they are removed and made again from the log's leaves.
+//! 4. The blocks that the state lacks are executed again, each checked against its entry. If that fails on a state that was
+//!    not new, it is removed, too; if it fails on a new one, the log is damaged.
+//! 5. The newest block's certificate is checked against the validator set of its height.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,11 +16,12 @@ use crate::core::genesis::Genesis;
 use crate::core::rules;
 use crate::log::entry::BlockEntry;
 use crate::log::merkle::{Frontier, leaf_hash, root_at};
-use crate::store::db::{Db, Digest, Mark, Opened, Paths};
+use crate::store::db::{Db, Digest, Mark, Opened};
 use crate::store::execution;
 use crate::store::segments::{LogFiles, LogWriter};
 use crate::store::state::State;
-use crate::store::tiles::{Edges, Tree};
+use crate::store::tile_db::{self, TileDb};
+use crate::store::tiles::{Edges, TILE_WIDTH, Tree};
 use crate::store::view::{self, Shared, View};
 use crate::store::{Head, Reader, StoreError};
 
@@ -38,7 +41,7 @@ pub fn genesis_head(genesis: &Genesis) -> Head {
     Head { height: 0, size: 0, root: frontier.root(), state: genesis.hash, time: genesis.created, entry_hash: genesis.hash, frontier }
 }
 
-/// Opens log and sled under `dir`.
+/// Opens log and databases under `dir`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -52,18 +55,17 @@ pub fn open(
     view::create_dir(dir)?;
     let log = LogWriter::open(&dir.join("log"))?;
     check_genesis(log.files(), genesis)?;
-    let paths = Paths::under(dir);
     if rebuild == Rebuild::IfNeeded {
-        match believe(&paths, cache_bytes, log.files(), genesis, progress)? {
+        match believe(dir, cache_bytes, log.files(), genesis, progress)? {
             Ok(state) => {
                 check_certificate(log.files(), genesis, &state.reader())?;
                 state.check_rules()?;
                 return Ok((log, state));
             }
-            Err(reason) => tracing::warn!(reason, blocks = log.files().height(), "sled is rebuilt from the log"),
+            Err(reason) => tracing::warn!(reason, blocks = log.files().height(), "the state is rebuilt from the log"),
         }
     }
-    let state = start_new(&paths, cache_bytes, log.files(), genesis)?;
+    let state = start_new(dir, cache_bytes, log.files(), genesis)?;
     catch_up(&state, log.files().height(), progress)?;
     check_certificate(log.files(), genesis, &state.reader())?;
     Ok((log, state))
@@ -102,19 +104,19 @@ fn missing(height: u64) -> StoreError {
     StoreError::Corrupt { object: format!("height {height}"), found: "not in the log".into() }
 }
 
-/// sled as it lies there, caught up with the log; the inner error says why it is not believed.
+/// The state as it lies there, caught up with the log; the inner error says why it is not believed.
 fn believe(
-    paths: &Paths,
+    dir: &Path,
     cache_bytes: u64,
     log: &Arc<LogFiles>,
     genesis: &Arc<Genesis>,
     progress: Progress<'_>,
 ) -> Result<Result<State, String>, StoreError> {
-    let opened = match Db::open(paths, cache_bytes)? {
+    let opened = match Db::open(dir, cache_bytes)? {
         Ok(opened) => opened,
         Err(reason) => return Ok(Err(reason)),
     };
-    let started = start_at_mark(opened, log, genesis).and_then(|state| {
+    let started = start_at_mark(dir, opened, log, genesis).and_then(|state| {
         catch_up(&state, log.height(), progress)?;
         Ok(state)
     });
@@ -125,42 +127,90 @@ fn believe(
     }
 }
 
-/// Checks sled's mark and tiles against the log, and starts there.
-fn start_at_mark(opened: Opened, log: &Arc<LogFiles>, genesis: &Arc<Genesis>) -> Result<State, StoreError> {
+/// Checks the state's mark against the log, and starts there.
+fn start_at_mark(dir: &Path, opened: Opened, log: &Arc<LogFiles>, genesis: &Arc<Genesis>) -> Result<State, StoreError> {
     let Opened { db, mark, digest } = opened;
-    let disagrees = |found: &str| StoreError::Corrupt { object: format!("sled at height {}", mark.height), found: found.to_owned() };
-    let view = if mark.height == 0 {
+    let disagrees = |found: &str| StoreError::Corrupt { object: format!("the state at height {}", mark.height), found: found.to_owned() };
+    if mark.height == 0 {
         let head = genesis_head(genesis);
         if mark.entry != head.entry_hash {
             return Err(disagrees("another genesis"));
         }
-        View { head: Arc::new(head), edges: Edges::default(), layers: Vec::new() }
-    } else {
-        let place = log.place(mark.height).ok_or_else(|| disagrees("the log ends before it"))?;
-        let leaf = log.entry_leaf(&place)?;
-        let entry = BlockEntry::parse(&leaf).map_err(|refusal| log.damaged(&place, refusal.to_string()))?;
-        if leaf_hash(&leaf) != mark.entry || entry.state != mark.state {
-            return Err(disagrees("another block or state than the log has"));
-        }
-        view_at(&db, log, &entry, &mark)?
-    };
-    State::start(Shared::new(genesis.clone(), log.clone(), db, view), digest)
+        let view = View { head: Arc::new(head), edges: Edges::default(), layers: Vec::new() };
+        return State::start(Shared::new(genesis.clone(), log.clone(), db, TileDb::create(dir)?, view), digest);
+    }
+    let place = log.place(mark.height).ok_or_else(|| disagrees("the log ends before it"))?;
+    let leaf = log.entry_leaf(&place)?;
+    let entry = BlockEntry::parse(&leaf).map_err(|refusal| log.damaged(&place, refusal.to_string()))?;
+    if leaf_hash(&leaf) != mark.entry || entry.state != mark.state {
+        return Err(disagrees("another block or state than the log has"));
+    }
+    let (tile_db, view) = tiles_at(dir, log, &entry, &mark)?;
+    State::start(Shared::new(genesis.clone(), log.clone(), db, tile_db, view), digest)
 }
 
-/// The tree at the end of a block, its full tiles from sled, checked against the entry's root.
-fn view_at(db: &Db, log: &LogFiles, entry: &BlockEntry, mark: &Mark) -> Result<View, StoreError> {
+/// The tiles and the tree at the end of a block, from sled or, where it is not to be believed, from the log.
+fn tiles_at(dir: &Path, log: &LogFiles, entry: &BlockEntry, mark: &Mark) -> Result<(TileDb, View), StoreError> {
+    match TileDb::open(dir)?.and_then(|opened| believe_tiles(opened, log, entry, mark)) {
+        Ok(tiles) => return Ok(tiles),
+        Err(reason) => tracing::warn!(reason, "the tiles are made again from the log"),
+    }
+    let tile_db = TileDb::create(dir)?;
+    let edges = make_tiles(&tile_db, log, entry.height)?;
+    let view = view_at(&tile_db, edges, entry, mark)?;
+    Ok((tile_db, view))
+}
+
+fn believe_tiles(opened: tile_db::Opened, log: &LogFiles, entry: &BlockEntry, mark: &Mark) -> Result<(TileDb, View), String> {
     let size = entry.position + 1;
-    let last = (size / 256 * 256..size).map(|position| leaf_hash_of(log, position)).collect::<Result<_, _>>()?;
-    let full = |id| view::read_tile(db, id);
-    let edges = Edges::read(size, last, full)?;
+    if !opened.holds(size) {
+        return Err("some are missing".to_owned());
+    }
+    let last = (size / WIDTH * WIDTH..size).map(|position| leaf_hash_of(log, position)).collect::<Result<_, _>>();
+    let edges = last.and_then(|last| Edges::read(size, last, |id| view::read_tile(&opened.db, id)));
+    let view = edges.and_then(|edges| view_at(&opened.db, edges, entry, mark)).map_err(|error| error.to_string())?;
+    Ok((opened.db, view))
+}
+
+/// [`TILE_WIDTH`] as a number of leaves.
+const WIDTH: u64 = 256;
+
+/// The view at the end of a block, whose tree is checked against the entry's root.
+fn view_at(tile_db: &TileDb, edges: Edges, entry: &BlockEntry, mark: &Mark) -> Result<View, StoreError> {
+    let full = |id| view::read_tile(tile_db, id);
     let tree = Tree { edges: &edges, full: &full, damaged: &view::damaged_tile, checked: None };
     if root_at(&tree, entry.position)? != entry.root {
-        return Err(StoreError::Corrupt { object: "the tiles in sled".into(), found: "another root than the newest entry's".into() });
+        return Err(StoreError::Corrupt { object: "the tiles".into(), found: "another root than the newest entry's".into() });
     }
     let frontier = tree.frontier()?;
-    let head =
-        Head { height: entry.height, size, root: frontier.root(), state: entry.state, time: entry.time, entry_hash: mark.entry, frontier };
+    let head = Head {
+        height: entry.height,
+        size: entry.position + 1,
+        root: frontier.root(),
+        state: entry.state,
+        time: entry.time,
+        entry_hash: mark.entry,
+        frontier,
+    };
     Ok(View { head: Arc::new(head), edges, layers: Vec::new() })
+}
+
+/// Writes the full tiles of the log's leaves up to those of `height`; answers the tree's right edge.
+fn make_tiles(tile_db: &TileDb, log: &LogFiles, height: u64) -> Result<Edges, StoreError> {
+    let (mut edges, mut full) = (Edges::default(), Vec::new());
+    for height in 1..=height {
+        let place = log.place(height).ok_or_else(|| missing(height))?;
+        let block = log.block(&place)?;
+        for leaf in block.records.iter().chain([&block.entry_leaf]) {
+            edges.push(leaf_hash(leaf), &mut full);
+        }
+        if full.len() >= TILE_WIDTH {
+            tile_db.apply(full.iter().map(|(id, tile)| (id, tile)))?;
+            full.clear();
+        }
+    }
+    tile_db.apply(full.iter().map(|(id, tile)| (id, tile)))?;
+    Ok(edges)
 }
 
 fn leaf_hash_of(log: &LogFiles, position: u64) -> Result<crate::core::hash::Hash, StoreError> {
@@ -170,18 +220,18 @@ fn leaf_hash_of(log: &LogFiles, position: u64) -> Result<crate::core::hash::Hash
     Ok(leaf_hash(&log.leaf(&place, index)?))
 }
 
-/// A new sled with the genesis rows.
+/// New databases with the genesis rows.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn start_new(paths: &Paths, cache_bytes: u64, log: &Arc<LogFiles>, genesis: &Arc<Genesis>) -> Result<State, StoreError> {
-    let db = Db::create(paths, cache_bytes)?;
+pub fn start_new(dir: &Path, cache_bytes: u64, log: &Arc<LogFiles>, genesis: &Arc<Genesis>) -> Result<State, StoreError> {
+    let (db, tile_db) = (Db::create(dir, cache_bytes)?, TileDb::create(dir)?);
     let head = genesis_head(genesis);
     let mark = Mark { height: 0, entry: head.entry_hash, state: head.state };
     let mut digest = Digest::default();
     db.apply(view::genesis_batch(genesis), &mark, &mut digest)?;
     let view = View { head: Arc::new(head), edges: Edges::default(), layers: Vec::new() };
-    State::start(Shared::new(genesis.clone(), log.clone(), db, view), digest)
+    State::start(Shared::new(genesis.clone(), log.clone(), db, tile_db, view), digest)
 }
 
 /// Executes the log's blocks from the state's head up to `height`.

@@ -2,7 +2,7 @@
 //! checksums.
 //!
 //! Each call answers from one moment; two calls may answer from two. When damage is found, every later call fails, the
-//! writer appends nothing more, and sled is rebuilt at the next start. [`Rows::get`] cannot say so and panics: a missing
+//! writer appends nothing more, and the databases are rebuilt at the next start. [`Rows::get`] cannot say so and panics: a missing
 //! row would be a wrong vote.
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
-//! Rows that were lately read from sled, decoded: keys, grants and datasets in use are read for every record.
+//! Rows that were lately read from the database, decoded: keys, grants and datasets in use are read for every record.
 //!
-//! What is cached is what sled holds, never what a layer above it holds. Before a batch's layers leave the view, its rows
+//! What is cached is what the database holds, never what a layer above it holds. Before a batch's layers leave the view, its rows
 //! are dropped here; a read that began before that may not put in what it found, which the epoch tells.
 
 use std::collections::HashMap;
@@ -31,12 +31,12 @@ impl Held {
 #[derive(Debug, Default)]
 pub struct RowCache(Mutex<Held>);
 
-/// When a read of sled began.
+/// When a read of the database began.
 #[derive(Clone, Copy, Debug)]
 pub struct Began(u64);
 
 impl RowCache {
-    /// The row that sled has under the key; or the moment from which a read of sled may put it in.
+    /// The row that the database has under the key; or the moment from which a read of the database may put it in.
     pub fn get(&self, key: &[u8]) -> Result<Arc<Value>, Began> {
         let mut held = self.0.lock().expect("no holder panics");
         if let Some(value) = held.new.get(key) {
@@ -47,7 +47,7 @@ impl RowCache {
         Ok(value)
     }
 
-    /// Puts in what sled held, unless a batch was written since the read began.
+    /// Puts in what the database held, unless a batch was written since the read began.
     pub fn put(&self, began: Began, key: Vec<u8>, value: Arc<Value>) {
         let mut held = self.0.lock().expect("no holder panics");
         if held.epoch == began.0 {
@@ -55,7 +55,7 @@ impl RowCache {
         }
     }
 
-    /// A batch with these rows is in sled.
+    /// A batch with these rows is in the database.
     pub fn written<'a>(&self, keys: impl Iterator<Item = &'a Vec<u8>>) {
         let mut held = self.0.lock().expect("no holder panics");
         held.epoch = held.epoch.wrapping_add(1);

@@ -1,6 +1,6 @@
-//! How rows of the state lie in sled: `r`, table, 0x00, key; the value is the row's JCS text.
+//! How rows of the state lie in the database: `r`, table, 0x00, key; the value is the row's JCS text.
 //!
-//! Ids and hashes make up most of both, and what sled takes on disk grows with its keys, so:
+//! Ids and hashes make up most of both, and what it takes on disk grows with its keys, so:
 //! - a key of 64 hex digits (a record id) is kept as a 0x00 byte and the 32 bytes;
 //! - a longer key that starts with 64 hex digits (something under a record id) as a 0x02 byte and 20 bytes of its
 //!   SHA-256: such rows are looked up, never listed;

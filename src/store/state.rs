@@ -1,4 +1,4 @@
-//! The state's writer: each executed block becomes a layer that readers see at once, and a thread writes layers to sled.
+//! The state's writer: each executed block becomes a layer that readers see at once, and a thread writes layers to the databases.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -28,7 +28,7 @@ pub struct State {
 }
 
 impl State {
-    /// Starts the thread that writes to sled, which stands at the view's head with `digest`.
+    /// Starts the thread that writes to the databases; the state stands at the view's head with `digest`.
     ///
     /// # Errors
     /// [`StoreError::Io`] when the thread cannot be started.
@@ -56,7 +56,7 @@ impl State {
         Reader::new(self.shared.clone(), self.heads.subscribe())
     }
 
-    /// Makes an executed block the head. Waits when sled is far behind.
+    /// Makes an executed block the head. Waits when the databases are far behind.
     ///
     /// # Errors
     /// [`StoreError`]: damage that was found meanwhile; [`StoreError::RulesUnknown`] when no block can follow this one here.
@@ -94,7 +94,7 @@ impl State {
         if rules > RULES_NEWEST { Err(StoreError::RulesUnknown { height, rules }) } else { Ok(()) }
     }
 
-    /// Waits until every layer is in sled.
+    /// Waits until every layer is in the databases.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -106,7 +106,7 @@ impl State {
         Ok(())
     }
 
-    /// Writes every layer to sled and ends the thread.
+    /// Writes every layer out and ends the thread.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -150,7 +150,9 @@ fn write_layers(shared: &Shared, mut digest: Digest, queue: &Receiver<Arc<Layer>
             Err(RecvTimeoutError::Disconnected) => is_open = false,
         }
         if let Some(newest) = group.last() {
-            if let Err(error) = shared.db.apply(view::merge(&group), &newest.mark, &mut digest) {
+            // Tiles first: the state never stands above them, save after a loss of power.
+            let tiles = shared.tile_db.apply(group.iter().flat_map(|layer| &layer.tiles));
+            if let Err(error) = tiles.and_then(|()| shared.db.apply(view::merge(&group), &newest.mark, &mut digest)) {
                 shared.remember(error);
                 return;
             }

@@ -44,6 +44,17 @@ pub fn key(id: TileId) -> Vec<u8> {
     key
 }
 
+/// The tile of a key in sled.
+pub fn id(key: &[u8]) -> Option<TileId> {
+    let (level, index) = key.strip_prefix(b"t")?.split_first_chunk()?;
+    Some((u32::from_be_bytes(*level), u64::from_be_bytes(index.try_into().ok()?)))
+}
+
+/// Full tiles of a tile level in a tree of `size` leaves.
+pub fn full_tiles(size: u64, level: u32) -> u64 {
+    size.checked_shr((level + 1).saturating_mul(TILE_LEVELS)).unwrap_or(0)
+}
+
 /// The unfinished tiles at a tree's right edge, lowest first; some may be empty.
 #[derive(Clone, Debug, Default)]
 pub struct Edges {

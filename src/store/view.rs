@@ -1,8 +1,8 @@
-//! What readers see: the head, and the newest blocks' rows, index entries and tiles in memory, above sled.
+//! What readers see: the head, and the newest blocks' rows, index entries and tiles in memory, above the databases.
 //!
-//! sled is off the path of a commit. A block that is on disk becomes a layer in memory, at once visible to readers; a thread
-//! of its own writes layers to sled in batches, and takes them out of the view afterwards. A reader takes the view first
-//! and reads sled second, so it misses nothing; what it finds in both is the same.
+//! The databases are off the path of a commit. A block that is on disk becomes a layer in memory, at once visible to
+//! readers; a thread of its own writes layers to them in batches, and takes them out of the view afterwards. A reader takes
+//! the view first and reads a database second, so it misses nothing; what it finds in both is the same.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -19,7 +19,8 @@ use crate::store::index::{self, TermKey};
 use crate::store::row_cache::RowCache;
 use crate::store::rows;
 use crate::store::segments::LogFiles;
-use crate::store::tiles::{self, Edges, Tile, TileCache, TileId, Tree};
+use crate::store::tile_db::TileDb;
+use crate::store::tiles::{Edges, Tile, TileCache, TileId, Tree};
 use crate::store::{Head, StoreError};
 
 /// What one block added.
@@ -115,9 +116,6 @@ pub fn merge(layers: &[Arc<Layer>]) -> Batch {
         for (term, positions) in &layer.terms {
             terms.entry(term).or_default().extend(positions);
         }
-        for (id, tile) in &layer.tiles {
-            batch.add(tiles::key(*id), tiles::encode(tile));
-        }
     }
     for (key, value) in last_rows {
         batch.write(key.clone(), value.as_ref().map(|value| rows::encode_value(value)));
@@ -140,7 +138,7 @@ pub fn are_enough(layers: &[Arc<Layer>]) -> bool {
 pub struct View {
     pub head: Arc<Head>,
     pub edges: Edges,
-    /// Not yet in sled, oldest first.
+    /// Not yet in the databases, oldest first.
     pub layers: Vec<Arc<Layer>>,
 }
 
@@ -152,12 +150,13 @@ impl View {
     }
 }
 
-/// Shared by the writer, the thread that writes to sled, and the readers.
+/// Shared by the writer, the thread that writes to the databases, and the readers.
 #[derive(Debug)]
 pub struct Shared {
     pub genesis: Arc<Genesis>,
     pub log: Arc<LogFiles>,
     pub db: Db,
+    pub tile_db: TileDb,
     /// Locked to take or replace the pointer, no longer.
     view: Mutex<Arc<View>>,
     tiles: Mutex<TileCache>,
@@ -167,9 +166,9 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(genesis: Arc<Genesis>, log: Arc<LogFiles>, db: Db, view: View) -> Self {
+    pub fn new(genesis: Arc<Genesis>, log: Arc<LogFiles>, db: Db, tile_db: TileDb, view: View) -> Self {
         let view = Mutex::new(Arc::new(view));
-        Shared { genesis, log, db, view, tiles: Mutex::default(), rows: RowCache::default(), damage: OnceLock::new() }
+        Shared { genesis, log, db, tile_db, view, tiles: Mutex::default(), rows: RowCache::default(), damage: OnceLock::new() }
     }
 
     pub fn view(&self) -> Arc<View> {
@@ -183,7 +182,7 @@ impl Shared {
         *view = Arc::new(View { head, edges, layers });
     }
 
-    /// Takes out the oldest `count` layers: they are in sled.
+    /// Takes out the oldest `count` layers: they are in the databases.
     pub fn settle(&self, count: usize) {
         let mut view = self.view.lock().expect("no holder panics");
         let layers = view.layers.iter().skip(count).cloned().collect();
@@ -199,14 +198,15 @@ impl Shared {
         }
     }
 
-    /// Remembers an error: sled is rebuilt at the next start, and until then the store answers nothing.
+    /// Remembers an error: the databases are rebuilt at the next start, and until then the store answers nothing.
     pub fn remember(&self, error: StoreError) -> StoreError {
         let (object, found) = match &error {
             StoreError::Corrupt { object, found } => (object.clone(), found.clone()),
             other => ("the store".to_owned(), other.to_string()),
         };
         if self.damage.set((object, found)).is_ok() {
-            self.db.paths().suspect();
+            self.db.suspect();
+            self.tile_db.suspect();
             tracing::error!(%error, "the store is damaged");
         }
         error
@@ -217,7 +217,7 @@ impl Shared {
         if let Some(tile) = view.layers.iter().rev().find_map(|layer| layer.tiles.get(&id)) {
             return Ok(tile.clone());
         }
-        read_tile(&self.db, id)
+        read_tile(&self.tile_db, id)
     }
 
     /// Calls `read` with the tree of `view`.
@@ -228,9 +228,8 @@ impl Shared {
     }
 }
 
-pub fn read_tile(db: &Db, id: TileId) -> Result<Tile, StoreError> {
-    let stored = db.get(&tiles::key(id))?.ok_or_else(|| damaged_tile(id, "missing"))?;
-    tiles::decode(&stored).ok_or_else(|| damaged_tile(id, "not 256 hashes"))
+pub fn read_tile(db: &TileDb, id: TileId) -> Result<Tile, StoreError> {
+    db.get(id)?.ok_or_else(|| damaged_tile(id, "missing"))
 }
 
 pub fn damaged_tile(id: TileId, found: &'static str) -> StoreError {

@@ -109,19 +109,21 @@ fn two_of_four_down_halts_and_goes_on_when_one_returns() {
 }
 
 #[test]
-fn a_torn_log_and_a_lost_or_damaged_index_are_repaired() {
+fn a_torn_log_and_lost_or_damaged_databases_are_repaired() {
     let mut network = TestNetwork::start();
     under_load(&mut network, "store", |network| {
         std::thread::sleep(Duration::from_secs(2));
-        // The index folder is gone.
+        // The state is gone.
         network.net.kill(0);
-        std::fs::remove_dir_all(network.net.nodes[0].home.join("data/sled")).unwrap();
+        std::fs::remove_dir_all(network.net.nodes[0].home.join("data/state")).unwrap();
         network.net.start(0).unwrap();
         network.all_ready();
-        // Its files are damaged in the middle.
+        // The files of both databases are damaged in the middle.
         network.net.kill(1);
-        let damaged = damage_files(&network.net.nodes[1].home.join("data/sled"));
-        assert!(damaged > 0, "void: nothing was damaged");
+        for folder in ["data/state", "data/sled"] {
+            let damaged = damage_files(&network.net.nodes[1].home.join(folder));
+            assert!(damaged > 0, "void: nothing was damaged");
+        }
         network.net.start(1).unwrap();
         network.all_ready();
         // The log ends in the middle of a frame.

@@ -267,7 +267,7 @@ fn a_store_is_checked_and_rebuilt_at_rest() {
     assert_eq!((report.get("ok"), report.get("blocks")), (Some(&Value::Bool(true)), Some(&Value::Int(0))));
     good(&dir, "store rebuild --home net/node0");
     good(&dir, "store check --home net/node0");
-    fs::remove_dir_all(home.join("data/sled")).unwrap();
+    fs::remove_dir_all(home.join("data/state")).unwrap();
     good(&dir, "store rebuild --home net/node0 --json");
     good(&dir, "store check --home net/node0");
 }

@@ -1,4 +1,4 @@
-//! The store on a real disk: reopening, torn tails, damage, a sled that is gone or wrong, and what all of it costs.
+//! The store on a real disk: reopening, torn tails, damage, databases that are gone or wrong, and what all of it costs.
 
 pub mod ledger;
 
@@ -31,6 +31,14 @@ fn copy_dir(from: &Path, to: &Path) {
         let target = to.join(path.file_name().unwrap());
         if path.is_dir() { copy_dir(&path, &target) } else { fs::copy(&path, &target).map(|_| ()).unwrap() }
     }
+}
+
+fn list_files(dir: &Path, into: &mut Vec<PathBuf>) {
+    for item in fs::read_dir(dir).unwrap() {
+        let path = item.unwrap().path();
+        if path.is_dir() { list_files(&path, into) } else { into.push(path) }
+    }
+    into.sort();
 }
 
 fn disk_bytes(path: &Path) -> u64 {
@@ -173,7 +181,7 @@ fn the_book_keeps_up_with_the_log_and_tells_past_moments() {
 }
 
 #[test]
-fn rows_are_listed_in_order_across_memory_and_sled() {
+fn rows_are_listed_in_order_across_memory_and_disk() {
     let dir = tempfile::tempdir().unwrap();
     let mut ledger = Ledger::new();
     ledger.fill(dir.path(), 3);
@@ -268,7 +276,7 @@ fn a_leaf_that_changed_on_disk_is_not_served() {
 }
 
 #[test]
-fn sled_is_rebuilt_when_it_is_gone_behind_ahead_or_damaged() {
+fn databases_are_rebuilt_when_they_are_gone_behind_ahead_or_damaged() {
     let dir = tempfile::tempdir().unwrap();
     let mut ledger = Ledger::new();
     ledger.fill(dir.path(), 4);
@@ -293,25 +301,38 @@ fn sled_is_rebuilt_when_it_is_gone_behind_ahead_or_damaged() {
     };
     assert_eq!((wanted, size), (4, 12));
 
-    let replace = |log: &Path, sled: &Path| {
+    let (older, newer) = (older.path(), newer.path());
+    let joined = |parts: &[(&str, &Path)]| {
         let copy = tempfile::tempdir().unwrap();
-        copy_dir(&log.join("log"), &copy.path().join("log"));
-        copy_dir(&sled.join("sled"), &copy.path().join("sled"));
+        for (folder, from) in parts {
+            copy_dir(&from.join(folder), &copy.path().join(folder));
+        }
         copy
     };
-    expect("behind", replace(newer.path(), older.path()).path(), 5);
-    expect("ahead", replace(older.path(), newer.path()).path(), 4);
-    let gone = tempfile::tempdir().unwrap();
-    copy_dir(&newer.path().join("log"), &gone.path().join("log"));
-    expect("gone", gone.path(), 5);
+    expect("both behind", joined(&[("log", newer), ("state", older), ("sled", older)]).path(), 5);
+    expect("both ahead", joined(&[("log", older), ("state", newer), ("sled", newer)]).path(), 4);
+    expect("tiles behind the state", joined(&[("log", newer), ("state", newer), ("sled", older)]).path(), 5);
+    expect("tiles ahead of the state", joined(&[("log", newer), ("state", older), ("sled", newer)]).path(), 5);
+    expect("tiles gone", joined(&[("log", newer), ("state", newer)]).path(), 5);
+    expect("state gone", joined(&[("log", newer), ("sled", newer)]).path(), 5);
+    expect("both gone", joined(&[("log", newer)]).path(), 5);
 
-    for file in ["db", "conf"] {
-        let length = fs::read(newer.path().join("sled").join(file)).unwrap().len();
+    let mut files = Vec::new();
+    list_files(&newer.join("state"), &mut files);
+    list_files(&newer.join("sled"), &mut files);
+    assert!(files.len() > 6, "{files:?}");
+    for file in files {
+        let length = fs::read(&file).unwrap().len();
+        let file = file.strip_prefix(newer).unwrap();
         for number in 0..12 {
             for with_sum in [true, false] {
+                let is_tile = file.starts_with("sled");
+                if length == 0 || (!is_tile && !with_sum) {
+                    continue;
+                }
                 let copy = tempfile::tempdir().unwrap();
-                copy_dir(newer.path(), copy.path());
-                let path = copy.path().join("sled").join(file);
+                copy_dir(newer, copy.path());
+                let path = copy.path().join(file);
                 let mut bytes = fs::read(&path).unwrap();
                 let at = length * number / 12;
                 match number % 3 {
@@ -323,7 +344,7 @@ fn sled_is_rebuilt_when_it_is_gone_behind_ahead_or_damaged() {
                 if !with_sum {
                     fs::remove_file(copy.path().join("sled.sum")).unwrap();
                 }
-                expect(&format!("{file} damaged at {at}, sum kept: {with_sum}"), copy.path(), 5);
+                expect(&format!("{} damaged at {at}, sum kept: {with_sum}", file.display()), copy.path(), 5);
             }
         }
     }
@@ -332,13 +353,13 @@ fn sled_is_rebuilt_when_it_is_gone_behind_ahead_or_damaged() {
 /// A home that was stopped cleanly and then moved was rebuilt, for its checksums named whole paths: a restart took many
 /// times as long. They name paths inside the folder.
 #[test]
-fn a_home_that_moved_keeps_its_sled() {
+fn a_home_that_moved_keeps_its_databases() {
     use std::os::unix::fs::MetadataExt as _;
     let (dir, moved) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut ledger = Ledger::new();
     ledger.fill(dir.path(), 4);
     copy_dir(dir.path(), moved.path());
-    let inode = || fs::metadata(moved.path().join("sled/conf")).unwrap().ino();
+    let inode = || ["sled/conf", "state/version"].map(|file| fs::metadata(moved.path().join(file)).unwrap().ino());
     let before = inode();
     let (_writer, reader) = ledger.open(moved.path());
     assert_eq!(reader.head().height, 4);
@@ -367,7 +388,7 @@ fn a_copy_of_a_running_store_is_what_a_kill_leaves() {
 }
 
 #[test]
-fn readers_miss_nothing_while_layers_move_to_sled() {
+fn readers_miss_nothing_while_layers_move_to_disk() {
     let dir = tempfile::tempdir().unwrap();
     let mut ledger = Ledger::new();
     let (mut writer, reader) = ledger.open(dir.path());
@@ -500,18 +521,18 @@ fn a_store_stops_before_a_rule_set_that_it_does_not_have() {
 }
 
 #[test]
-fn a_check_names_what_sled_has_otherwise() {
+fn a_check_names_what_will_be_rebuilt() {
     let dir = tempfile::tempdir().unwrap();
     let mut ledger = Ledger::new();
     ledger.fill(dir.path(), 3);
     {
-        let sled = sled::open(dir.path().join("sled")).unwrap();
-        let (key, _) = sled.scan_prefix(b"i").next().unwrap().unwrap();
-        sled.remove(key).unwrap();
-        sled.flush().unwrap();
+        let database = fjall::Database::builder(dir.path().join("state")).open().unwrap();
+        let entries = database.keyspace("state", fjall::KeyspaceCreateOptions::default).unwrap();
+        let key = entries.prefix(b"i").next().unwrap().key().unwrap();
+        entries.remove(key).unwrap();
     }
     let report = check::check(dir.path(), &ledger.genesis, CACHE_BYTES, &mut |_, _| {}).unwrap();
-    assert!(report.damage.is_empty(), "a sled that will be rebuilt harms nobody");
+    assert!(report.damage.is_empty(), "a state that will be rebuilt harms nobody");
     assert!(report.notes[0].contains("rebuilt"), "{report:?}");
     rebuild(dir.path(), ledger.genesis.clone(), CACHE_BYTES, &mut |_, _| {}).unwrap();
     let report = check::check(dir.path(), &ledger.genesis, CACHE_BYTES, &mut |_, _| {}).unwrap();

@@ -129,12 +129,12 @@ fn pick_file(home: &Path, random: &mut Seeded) -> PathBuf {
     let mut groups: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for path in all.into_iter().filter(|path| !path.ends_with("node.log")) {
         let inside = path.strip_prefix(home).unwrap();
-        let is_folder = inside.starts_with("data/log") || inside.starts_with("data/sled") || inside.starts_with("data/misbehaviour");
+        let is_folder = ["data/log", "data/state", "data/sled", "data/misbehaviour"].iter().any(|folder| inside.starts_with(folder));
         let group = if is_folder { inside.parent().unwrap() } else { inside };
         groups.entry(group.display().to_string()).or_default().push(path);
     }
     // The truth, what is signed, and what is built from the truth: three times as often as the rest.
-    let often = ["data/log", "data/sled", "data/consensus/last-signed"];
+    let often = ["data/log", "data/state", "data/sled", "data/consensus/last-signed"];
     let names: Vec<&String> = groups.keys().flat_map(|name| vec![name; if often.contains(&name.as_str()) { 3 } else { 1 }]).collect();
     let mut paths = groups[*random.pick(&names)].clone();
     paths.sort();
@@ -224,7 +224,8 @@ fn alone(network: &mut TestNetwork, truth: &Truth, inside: &Path) -> Result<Alon
     if signed_alone {
         return Err("alone, it signed".to_owned());
     }
-    let is_named = log.contains(file) || (log.contains("sled") && file != "config.toml");
+    let is_database = ["data/state", "data/sled"].iter().any(|folder| inside.starts_with(folder) && log.contains(folder));
+    let is_named = log.contains(file) || is_database;
     let Some(compared) = compared else {
         let has_failed = ended.is_some_and(|status| !status.success());
         return if has_failed && is_named {
@@ -315,8 +316,9 @@ fn every_damage_is_named_or_repaired() {
         let is_log = inside.starts_with("data/log");
         let is_whole = matches!(outcome, Alone::Served | Alone::Behind);
         if !is_whole && is_log {
-            fs::remove_dir_all(home.join("data/log")).unwrap();
-            fs::remove_dir_all(home.join("data/sled")).unwrap();
+            for folder in ["data/log", "data/state", "data/sled"] {
+                fs::remove_dir_all(home.join(folder)).unwrap();
+            }
         }
         // A network of all four takes ten times as long as one node.
         if (is_whole || is_log) && random.below(6) == 0 {

@@ -15,12 +15,13 @@ const END: Duration = Duration::from_secs(20);
 
 /// Places where each block and each vote writes, and those that come about once a second.
 const OFTEN: [&str; 6] = ["log.write", "log.sync", "signed.write", "signed.sync", "body.write", "body.sync"];
-const SELDOM: [&str; 13] = [
+const SELDOM: [&str; 14] = [
     "log.ahead",
     "log.create",
     "log.cut",
     "sled.batch",
     "sled.flush",
+    "state.batch",
     "checkpoint.write",
     "checkpoint.sync",
     "checkpoint.rename",

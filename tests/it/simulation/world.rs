@@ -384,14 +384,17 @@ impl World {
         let (mut wal, torn) = replica.kill();
         wal.lose(self.chance.index(wal.unflushed() + 1));
         self.nodes[node].wal = wal;
-        // What is left of sled is believed only if it is whole.
-        let mut is_sled_lost = self.chance.is_one_in(2);
+        // What is left of the databases is believed only if it is whole.
+        let mut is_state_lost = self.chance.is_one_in(2);
+        let are_tiles_lost = self.chance.is_one_in(2);
         if let Some(files) = torn {
             self.counts.torn += 1;
-            is_sled_lost |= self.tear(node, &files);
+            is_state_lost |= self.tear(node, &files);
         }
-        if is_sled_lost {
-            let _ = std::fs::remove_dir_all(self.nodes[node].home.join("sled"));
+        for (folder, is_lost) in [("state", is_state_lost), ("sled", are_tiles_lost)] {
+            if is_lost {
+                let _ = std::fs::remove_dir_all(self.nodes[node].home.join(folder));
+            }
         }
         let pause = self.chance.between(200, 3_000);
         self.trace.note(self.now_ms, format!("node {node} is down for {pause} ms"));
