@@ -46,7 +46,7 @@ pub struct Config {
     pub disk_free_bytes_min: u64,
     /// Whom this node asks to witness its checkpoints.
     pub witnesses: Vec<Witness>,
-    /// sled's cache, bytes.
+    /// The state's cache, bytes.
     pub cache_bytes: u64,
     /// A tracing filter such as `info` or `sharelog=debug`.
     pub log: String,

@@ -9,7 +9,7 @@
 //! | [`log`] | Merkle tree, block entries, certificates, checkpoints, tiles, proofs, evidence: pure |
 //! | [`verify`] | the offline verifier of evidence files: pure, no I/O |
 //! | [`limits`] | the bounds of a node's own behaviour |
-//! | [`store`] | the log files (truth) and sled (state and indexes, rebuildable) |
+//! | [`store`] | the log files (truth), and what is rebuilt from them: state and indexes in fjall, tiles in sled |
 //! | [`audit`] | a whole ledger from its public tiles: checked, copied, compared |
 //! | [`health`], [`metrics`] | what a node says of itself |
 //! | [`consensus`] | the pool, the Malachite engine, cosigning, asking witnesses |

@@ -10,6 +10,7 @@
 
 mod audit;
 mod chart;
+mod engines;
 mod floors;
 mod load;
 mod prepare;
@@ -42,6 +43,8 @@ enum BenchCommand {
     Series(series::SeriesArgs),
     /// Find how many records in flight the network needs to be saturated
     Saturation(saturation::SaturationArgs),
+    /// Compare the database of the state with the one of the tiles on the state's entries
+    Engines(engines::EnginesArgs),
 }
 
 #[derive(Debug, Args)]
@@ -53,6 +56,7 @@ enum BenchCommand {
   sharelog bench query --records 100000
   sharelog bench audit --records 100000
   sharelog bench saturation
+  sharelog bench engines --records 400000
   sharelog bench series --records 10000,100000 --validators 4,7 --out report"
 )]
 pub struct BenchArgs {
@@ -100,6 +104,7 @@ pub fn run(args: &BenchArgs, global: &Global) -> Result<()> {
         Some(BenchCommand::Audit(args)) => return audit::run(args, global),
         Some(BenchCommand::Series(args)) => return series::run(args, global),
         Some(BenchCommand::Saturation(args)) => return saturation::run(args, global),
+        Some(BenchCommand::Engines(args)) => return engines::run(args, global),
         None => {}
     }
     let before = floors::measure()?;

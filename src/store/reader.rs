@@ -266,13 +266,13 @@ impl Reader {
         if let Some(value) = view.row(&key) {
             return Ok(value.clone());
         }
-        if !self.shared.db.may_hold(&key) {
-            return Ok(None);
-        }
         let began = match self.shared.rows.get(&key) {
             Ok(found) => return Ok(Some(found)),
             Err(began) => began,
         };
+        if !self.shared.db.may_hold(&key) {
+            return Ok(None);
+        }
         let value = self.noting(|| {
             let stored = self.shared.db.get(&key)?;
             stored.map(|value| rows::decode_value(&value).ok_or_else(malformed_row)).transpose()

@@ -55,7 +55,7 @@ pub struct AuditArgs {
 
 /// A checkpoint follows the last block within about a second.
 const COVERED_WAIT: Duration = Duration::from_secs(60);
-/// sled's cache in `config/node.toml`.
+/// The cache that `config/node.toml` gives.
 const CACHE_BYTES: u64 = 32 << 20;
 /// Steps between the positions that are proven: prime, so that they lie all over the ledger.
 const POSITION_STEP: u64 = 7_919;

@@ -51,7 +51,7 @@ pub struct Saturation {
     /// CPU seconds of each node process during the run; `None` for processes that are not this program's children.
     pub cpu_s: Vec<Option<f64>>,
     /// Resident memory of each node at the end, MiB.
-    pub rss_mib: Vec<Option<f64>>,
+    pub memory_mib: Vec<Option<f64>>,
 }
 
 /// Records at `rate` per second for `seconds`, each waited for, the nodes taking turns.
@@ -109,8 +109,8 @@ pub fn saturate(network: &mut LocalNetwork, notes: Vec<Bytes>, in_flight_max: u6
     let records = (size - before[0].1) - (height - before[0].0);
     ensure!(records >= total, "{records} of {total} records were committed in time");
     let cpu_s = cpu(network).iter().zip(cpu_before).map(|(after, before)| Some((*after)? - before?)).collect();
-    let rss_mib = (0..network.nodes.len()).map(|index| network.pid(index).and_then(rss_mib)).collect();
-    Ok(Saturation { records, blocks: height - before[0].0, seconds, latency, cpu_s, rss_mib })
+    let memory_mib = (0..network.nodes.len()).map(|index| network.pid(index).and_then(memory_mib)).collect();
+    Ok(Saturation { records, blocks: height - before[0].0, seconds, latency, cpu_s, memory_mib })
 }
 
 struct Shared {
@@ -201,7 +201,8 @@ pub fn cpu_s(name: &str) -> Option<f64> {
     Some((user + system) / TICKS_PER_S)
 }
 
-fn rss_mib(pid: u32) -> Option<f64> {
+/// Resident memory of a process.
+pub fn memory_mib(pid: u32) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;

@@ -77,7 +77,7 @@ impl Report {
     }
 
     fn rss_max_mib(&self) -> Option<f64> {
-        self.saturation.rss_mib.iter().copied().collect::<Option<Vec<_>>>()?.into_iter().reduce(f64::max)
+        self.saturation.memory_mib.iter().copied().collect::<Option<Vec<_>>>()?.into_iter().reduce(f64::max)
     }
 
     /// One row for each figure.

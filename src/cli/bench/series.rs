@@ -154,7 +154,7 @@ impl Point {
     }
 
     fn memory_mib(&self) -> f64 {
-        self.sample.rss_mib.iter().flatten().copied().fold(0.0, f64::max)
+        self.sample.memory_mib.iter().flatten().copied().fold(0.0, f64::max)
     }
 }
 
