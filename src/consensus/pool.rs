@@ -74,9 +74,17 @@ pub struct Pool {
     metrics: Arc<Metrics>,
     /// Held for a few lines, never while a record is parsed, judged or verified.
     records: Mutex<Records>,
-    /// The policy in force and the height after which it was read.
-    policy: Mutex<Option<(u64, Arc<Policy>)>>,
+    /// What every record is judged by; read once for each head.
+    in_force: Mutex<Option<Arc<InForce>>>,
     arrivals: watch::Sender<u64>,
+}
+
+/// What is in force for the block after a height.
+struct InForce {
+    height: u64,
+    policy: Policy,
+    /// The rule set.
+    rules: u64,
 }
 
 #[derive(Default)]
@@ -102,7 +110,7 @@ impl Pool {
             reader,
             metrics,
             records: Mutex::new(Records::default()),
-            policy: Mutex::new(None),
+            in_force: Mutex::new(None),
             arrivals: watch::Sender::new(0),
         })
     }
@@ -307,11 +315,9 @@ impl Pool {
     fn judge(&self, record: &Record) -> Result<Time, Refusal> {
         let verified_before = record.signatures_verified();
         let head = self.reader.head();
-        let policy = self.policy(head.height);
-        let time = Clock::of(&policy).block_time(head.time, Duration::ZERO, std::iter::once(record.at));
-        let height = head.height.saturating_add(1);
-        let rules = rules::rules_in_force(&self.reader, height);
-        let block = BlockContext { height, position: head.size, time, rules };
+        let in_force = self.in_force(head.height);
+        let time = Clock::of(&in_force.policy).block_time(head.time, Duration::ZERO, std::iter::once(record.at));
+        let block = BlockContext { height: head.height.saturating_add(1), position: head.size, time, rules: in_force.rules };
         let verdict = rules::apply(&self.reader, record, &block).map(|_| time);
         let verified = record.signatures_verified().saturating_sub(verified_before);
         self.metrics.signatures_verified.inc_by(u64::try_from(verified).expect("a note has at most 100 lines"));
@@ -360,22 +366,23 @@ impl Pool {
         }
     }
 
-    /// The policy after the block of `height`, read once for each head.
-    fn policy(&self, height: u64) -> Arc<Policy> {
-        if let Some((read_at, policy)) = &*self.policy.lock().expect("no holder panics")
-            && *read_at == height
+    /// Policy and rule set after the block of `height`.
+    fn in_force(&self, height: u64) -> Arc<InForce> {
+        if let Some(in_force) = &*self.in_force.lock().expect("no holder panics")
+            && in_force.height == height
         {
-            return policy.clone();
+            return in_force.clone();
         }
-        let policy = Arc::new(rules::policy(&self.reader));
-        *self.policy.lock().expect("no holder panics") = Some((height, policy.clone()));
-        policy
+        let rules = rules::rules_in_force(&self.reader, height.saturating_add(1));
+        let in_force = Arc::new(InForce { height, policy: rules::policy(&self.reader), rules });
+        *self.in_force.lock().expect("no holder panics") = Some(in_force.clone());
+        in_force
     }
 
     /// The earliest claimed time that a block after the head may hold, and the age that gives it.
     fn oldest_claim(&self) -> (Time, u64) {
         let head = self.reader.head();
-        let age_ms_max = self.policy(head.height).record_age_ms_max;
+        let age_ms_max = self.in_force(head.height).policy.record_age_ms_max;
         let oldest_ms = head.time.unix_ms().saturating_sub(age_ms_max);
         (Time::from_unix_ms(oldest_ms).expect("below the head's time"), age_ms_max)
     }

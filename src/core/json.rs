@@ -184,10 +184,14 @@ fn write_string(string: &str, out: &mut String) {
 pub fn parse(bytes: &[u8], strings: Strings) -> Result<Value, Refusal> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Refusal::new(Code::JsonMalformed, format!("a byte that is not UTF-8 at {}", error.valid_up_to()), "UTF-8"))?;
-    let mut parser = Parser { text, at: 0, strings };
+    let mut parser = Parser { text, at: 0, strings, is_plain: true };
     let value = parser.value(1, false)?;
     if parser.at != text.len() {
         return Err(parser.malformed("more text after the value", "the end"));
+    }
+    if parser.is_plain {
+        debug_assert_eq!(value.to_jcs().as_bytes(), bytes);
+        return Ok(value);
     }
     let mut canonical = String::with_capacity(bytes.len());
     value.write_jcs(&mut canonical);
@@ -202,6 +206,8 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     strings: Strings,
+    /// No space, no escape, names ascending so far: the text is the value's one text, which need not be written to compare.
+    is_plain: bool,
 }
 
 impl Parser<'_> {
@@ -216,6 +222,7 @@ impl Parser<'_> {
     fn skip_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
+            self.is_plain = false;
         }
     }
 
@@ -324,8 +331,11 @@ impl Parser<'_> {
             self.skip_space();
             self.expect(b':')?;
             let value = self.value(depth + 1, NOTE_MEMBERS.contains(&name.as_str()))?;
-            if members.contains_key(&name) {
-                return Err(Refusal::new(Code::JsonDuplicateKey, name, "each member name once"));
+            if members.last_key_value().is_some_and(|(last, _)| *last >= name) {
+                self.is_plain = false;
+                if members.contains_key(&name) {
+                    return Err(Refusal::new(Code::JsonDuplicateKey, name, "each member name once"));
+                }
             }
             members.insert(name, value);
             match self.peek() {
@@ -342,16 +352,21 @@ impl Parser<'_> {
         let mut out = String::new();
         loop {
             let rest = &self.text[self.at..];
-            let plain = rest.find(['"', '\\']).ok_or_else(|| self.malformed("a string without end", "'\"'"))?;
-            if rest[..plain].bytes().any(|byte| byte < b' ') {
-                return Err(self.malformed("a raw control character", "an escape"));
-            }
+            let plain = rest.bytes().position(|byte| byte < b' ' || byte == b'"' || byte == b'\\');
+            let plain = plain.ok_or_else(|| self.malformed("a string without end", "'\"'"))?;
             out.push_str(&rest[..plain]);
-            self.at += plain + 1;
-            if rest.as_bytes()[plain] == b'"' {
-                return Ok(out);
+            match rest.as_bytes()[plain] {
+                b'"' => {
+                    self.at += plain + 1;
+                    return Ok(out);
+                }
+                b'\\' => {
+                    self.at += plain + 1;
+                    self.is_plain = false;
+                    out.push(self.escape()?);
+                }
+                _ => return Err(self.malformed("a raw control character", "an escape")),
             }
-            out.push(self.escape()?);
         }
     }
 
@@ -419,7 +434,7 @@ mod tests {
             assert_eq!(code(text), Code::JsonMalformed, "{text}");
         }
         assert_eq!(code(r#"{"a":1,"a":2}"#), Code::JsonDuplicateKey);
-        for text in [r#"{"b":1,"a":2}"#, "[1, 2]", r#""\u0061""#, r#""\/""#] {
+        for text in [r#"{"b":1,"a":2}"#, r#"{"a":{"b":1,"a":2}}"#, "[1, 2]", " 1", "1\n", r#"{"a" :1}"#, "[ ]", r#""\u0061""#, r#""\/""#] {
             assert_eq!(code(text), Code::JsonNotCanonical, "{text}");
         }
         assert_eq!(code("\"e\u{301}\""), Code::TextForbidden);

@@ -174,7 +174,7 @@ fn add_entries(database: &Database, number: u64, into: &mut std::collections::BT
     for term in ["ref", "request"] {
         into.insert(key(b"i", &hashed(term, earlier), 12, position), Vec::new());
     }
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         let id = hashed("record", earlier);
         let earlier = key(b"rrecord\0\0", &id, 32, b"");
         ensure!(into.contains_key(&earlier) || database.holds(&earlier)?, "a row that was written is gone");
