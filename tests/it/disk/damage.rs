@@ -320,8 +320,9 @@ fn every_damage_is_named_or_repaired() {
                 fs::remove_dir_all(home.join(folder)).unwrap();
             }
         }
-        // A network of all four takes ten times as long as one node.
-        if (is_whole || is_log) && random.below(6) == 0 {
+        // A network of all four takes ten times as long as one node. A proof that was deleted stays with the others alone.
+        let is_lost_proof = inside.starts_with("data/misbehaviour") && kind == Kind::Delete;
+        if (is_whole || is_log) && !is_lost_proof && random.below(6) == 0 {
             println!("... with its peers");
             with_peers(&mut network, &bases);
             joined += 1;
