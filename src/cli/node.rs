@@ -146,7 +146,8 @@ fn start_over(environment: &[(&str, &str)]) -> anyhow::Error {
 /// A home that misses a step gets told which, instead of the file that was not found; a wrong genesis is named as one.
 fn check_home(home: &Path) -> Result<(), Failure> {
     if !home.join(config::FILE).exists() {
-        return Err(Failure::Configuration(format!("{} is no node's home; make one with node init", home.display())));
+        let advice = "put it back if this was a node's home; make a new one with node init";
+        return Err(Failure::Configuration(format!("{} has no {}: {advice}", home.display(), config::FILE)));
     }
     let genesis = home.join(GENESIS_FILE);
     if !genesis.exists() {
